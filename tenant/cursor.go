@@ -1,0 +1,32 @@
+package tenant
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+)
+
+// ErrInvalidCursor is returned for a cursor that none of our lists gave out.
+var ErrInvalidCursor = errors.New("this cursor was not given out by this list: start again without one")
+
+// EncodeCursor packs the sort key of a page's last row into text that callers hand back unread.
+func EncodeCursor(parts ...string) string {
+	packed, _ := json.Marshal(parts) // strings always marshal
+	return base64.RawURLEncoding.EncodeToString(packed)
+}
+
+// DecodeCursor unpacks a cursor of n parts. An empty cursor gives n empty parts: the first page.
+func DecodeCursor(cursor string, n int) ([]string, error) {
+	if cursor == "" {
+		return make([]string, n), nil
+	}
+	packed, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil {
+		return nil, ErrInvalidCursor
+	}
+	var parts []string
+	if err := json.Unmarshal(packed, &parts); err != nil || len(parts) != n {
+		return nil, ErrInvalidCursor
+	}
+	return parts, nil
+}

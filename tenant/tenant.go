@@ -1,0 +1,146 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// MaxNameLength is how many characters a name may have.
+const MaxNameLength = 200
+
+// ErrInvalidName is returned for an empty name and for one that is too long.
+var ErrInvalidName = fmt.Errorf("a name has 1 to %d characters", MaxNameLength)
+
+// Config holds what a [Service] needs.
+type Config struct {
+	Pool   *pgxpool.Pool    // required
+	Now    func() time.Time // nil: time.Now
+	Logger *slog.Logger     // nil: slog.Default()
+}
+
+// Service keeps tenants, keys, sessions and the audit trail.
+type Service struct {
+	pool   *pgxpool.Pool
+	now    func() time.Time
+	logger *slog.Logger
+}
+
+// NewService returns a Service, or an error that says what Config lacks.
+func NewService(cfg Config) (*Service, error) {
+	if cfg.Pool == nil {
+		return nil, errors.New("tenant: Config.Pool is required")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	return &Service{pool: cfg.Pool, now: cfg.Now, logger: cfg.Logger}, nil
+}
+
+// Tenant is a company whose official accounts we look after.
+type Tenant struct {
+	ID        uuid.UUID
+	Name      string
+	Status    string // "active" or "suspended"
+	CreatedAt time.Time
+}
+
+// Page is a page of tenants, oldest first.
+type Page struct {
+	Tenants []Tenant
+	Next    string
+}
+
+// Create adds a tenant.
+func (s *Service) Create(ctx context.Context, p Principal, name string) (Tenant, error) {
+	if err := p.AuthorizePlatform(); err != nil {
+		return Tenant{}, err
+	}
+	name, err := cleanName(name)
+	if err != nil {
+		return Tenant{}, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Tenant{}, fmt.Errorf("create tenant: %w", err)
+	}
+	t := Tenant{ID: id, Name: name, Status: "active", CreatedAt: s.now().UTC()}
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `INSERT INTO tenants (id, name, status, created_at) VALUES ($1, $2, $3, $4)`,
+			t.ID, t.Name, t.Status, t.CreatedAt); err != nil {
+			return err
+		}
+		return Audit(ctx, tx, p, t.CreatedAt, Entry{TenantID: t.ID, Action: "tenant.create", Target: "tenant:" + t.ID.String(), Detail: map[string]any{"name": name}})
+	})
+	if err != nil {
+		return Tenant{}, fmt.Errorf("create tenant: %w", err)
+	}
+	return t, nil
+}
+
+// Get returns one tenant; every key of that tenant may see it.
+func (s *Service) Get(ctx context.Context, p Principal, id uuid.UUID) (Tenant, error) {
+	if !p.IsPlatform() && p.TenantID != id {
+		return Tenant{}, ErrNotFound
+	}
+	rows, err := s.pool.Query(ctx, `SELECT id, name, status, created_at FROM tenants WHERE id = $1`, id)
+	if err != nil {
+		return Tenant{}, fmt.Errorf("get tenant: %w", err)
+	}
+	t, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Tenant])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Tenant{}, ErrNotFound
+	}
+	if err != nil {
+		return Tenant{}, fmt.Errorf("get tenant: %w", err)
+	}
+	return t, nil
+}
+
+// List returns the tenants that p may see, oldest first: all of them for the platform, its own for a tenant.
+func (s *Service) List(ctx context.Context, p Principal, limit int, cursor string) (Page, error) {
+	after, err := decodeIDCursor(cursor)
+	if err != nil {
+		return Page{}, err
+	}
+	var only *uuid.UUID
+	if !p.IsPlatform() {
+		only = &p.TenantID
+	}
+	rows, err := s.pool.Query(ctx, `
+		SELECT id, name, status, created_at FROM tenants
+		WHERE ($1::uuid IS NULL OR id = $1) AND ($2::uuid IS NULL OR id > $2)
+		ORDER BY id LIMIT $3`, only, after, limit+1)
+	if err != nil {
+		return Page{}, fmt.Errorf("list tenants: %w", err)
+	}
+	tenants, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Tenant])
+	if err != nil {
+		return Page{}, fmt.Errorf("list tenants: %w", err)
+	}
+	page := Page{Tenants: tenants}
+	if len(tenants) > limit {
+		page.Tenants = tenants[:limit]
+		page.Next = EncodeCursor(tenants[limit-1].ID.String())
+	}
+	return page, nil
+}
+
+func cleanName(name string) (string, error) {
+	name = strings.TrimSpace(name)
+	if n := utf8.RuneCountInString(name); n < 1 || n > MaxNameLength {
+		return "", ErrInvalidName
+	}
+	return name, nil
+}
