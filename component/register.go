@@ -1,0 +1,160 @@
+package component
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/wechat-steward/steward/secret"
+	"github.com/wechat-steward/steward/tenant"
+	"github.com/wechat-steward/steward/wechat"
+)
+
+// Params is what WeChat's console (开放平台 > 管理中心 > 第三方平台) says about a component. All but Name are required.
+type Params struct {
+	AppID          string        // wx…
+	Name           string        // for people to read, at most 200 characters; empty: as it was
+	AppSecret      secret.String // AppSecret
+	Token          secret.String // 消息校验Token
+	EncodingAESKey secret.String // 消息加解密Key, 43 characters
+}
+
+// maxNameLength is how many characters a name may have.
+const maxNameLength = 200
+
+func (p Params) validate() error {
+	for _, required := range []struct {
+		param string
+		given bool
+	}{
+		{"AppID", p.AppID != "" && p.AppID == strings.TrimSpace(p.AppID)},
+		{"AppSecret", !p.AppSecret.IsEmpty()},
+		{"Token", !p.Token.IsEmpty()},
+		{"EncodingAESKey", !p.EncodingAESKey.IsEmpty()},
+	} {
+		if !required.given {
+			return &InvalidParamError{Param: required.param, Why: "is required, without blanks around it"}
+		}
+	}
+	if utf8.RuneCountInString(p.Name) > maxNameLength {
+		return &InvalidParamError{Param: "Name", Why: fmt.Sprintf("has more than %d characters", maxNameLength)}
+	}
+	if _, err := wechat.NewCipher(p.AppID, wechat.CallbackKey{Token: p.Token.Reveal(), EncodingAESKey: p.EncodingAESKey.Reveal()}); err != nil {
+		return &InvalidParamError{Param: "EncodingAESKey", Why: "is not the 43 letters and digits that WeChat's console shows"}
+	}
+	return nil
+}
+
+// Register adds a component or changes it. When Token or EncodingAESKey change, the former pair is kept, so that pushes
+// already under way still open. Registering the same again writes nothing. Platform only; audited by the names of what
+// changed. It fails with an [*InvalidParamError] for values that cannot be right; it does not ask WeChat.
+func (s *Service) Register(ctx context.Context, p tenant.Principal, params Params) (Component, error) {
+	if err := p.AuthorizePlatform(); err != nil {
+		return Component{}, err
+	}
+	params.Name = strings.TrimSpace(params.Name)
+	if err := params.validate(); err != nil {
+		return Component{}, err
+	}
+	now := s.now().UTC()
+	var c Component
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		created, err := s.insert(ctx, tx, params, now)
+		if err != nil {
+			return err
+		}
+		entry := tenant.Entry{Action: "component.register", Target: "component:" + params.AppID, Detail: map[string]any{"name": params.Name}}
+		if !created {
+			changed, err := s.update(ctx, tx, params, now)
+			if err != nil {
+				return err
+			}
+			entry.Action, entry.Detail = "component.update", map[string]any{"changed": changed}
+			if len(changed) == 0 {
+				c, err = s.get(ctx, tx, params.AppID)
+				return err
+			}
+		}
+		if err := tenant.Audit(ctx, tx, p, now, entry); err != nil {
+			return err
+		}
+		c, err = s.get(ctx, tx, params.AppID)
+		return err
+	})
+	if err != nil {
+		return Component{}, fmt.Errorf("register component: %w", err)
+	}
+	return c, nil
+}
+
+// insert adds the component and returns false if it is there already.
+func (s *Service) insert(ctx context.Context, tx pgx.Tx, params Params, now time.Time) (bool, error) {
+	row := s.sealing(params.AppID)
+	row.put("appsecret", params.AppSecret)
+	row.put("token", params.Token)
+	row.put("aes_key", params.EncodingAESKey)
+	if row.err != nil {
+		return false, row.err
+	}
+	row.args["name"], row.args["now"] = params.Name, now
+	tag, err := tx.Exec(ctx, `
+		INSERT INTO components (appid, name, appsecret_sealed, token_sealed, aes_key_sealed, created_at, updated_at)
+		VALUES (@appid, @name, @appsecret, @token, @aes_key, @now, @now)
+		ON CONFLICT (appid) DO NOTHING`, row.args)
+	if err != nil || tag.RowsAffected() == 0 {
+		return false, err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO component_tokens (component_appid, renew_after) VALUES ($1, $2)`, params.AppID, now)
+	return true, err
+}
+
+// update writes what differs from params and returns the names of it.
+func (s *Service) update(ctx context.Context, tx pgx.Tx, params Params, now time.Time) ([]string, error) {
+	old, err := s.readCredentials(ctx, tx, params.AppID, true)
+	if err != nil {
+		return nil, err
+	}
+	if params.Name == "" {
+		params.Name = old.name
+	}
+	var changed []string
+	for _, field := range []struct {
+		name     string
+		old, new string
+	}{
+		{"name", old.name, params.Name},
+		{"appsecret", old.appSecret.Reveal(), params.AppSecret.Reveal()},
+		{"token", old.token.Reveal(), params.Token.Reveal()},
+		{"aes_key", old.aesKey.Reveal(), params.EncodingAESKey.Reveal()},
+	} {
+		if field.old != field.new {
+			changed = append(changed, field.name)
+		}
+	}
+	if len(changed) == 0 {
+		return nil, nil
+	}
+	// The pair moves together: a push is signed with the one and encrypted with the other.
+	if old.token.Reveal() != params.Token.Reveal() || old.aesKey.Reveal() != params.EncodingAESKey.Reveal() {
+		old.previousToken, old.previousAESKey = old.token, old.aesKey
+	}
+	row := s.sealing(params.AppID)
+	row.put("appsecret", params.AppSecret)
+	row.put("token", params.Token)
+	row.put("aes_key", params.EncodingAESKey)
+	row.put("previous_token", old.previousToken)
+	row.put("previous_aes_key", old.previousAESKey)
+	if row.err != nil {
+		return nil, row.err
+	}
+	row.args["name"], row.args["now"] = params.Name, now
+	_, err = tx.Exec(ctx, `
+		UPDATE components SET name = @name, appsecret_sealed = @appsecret, token_sealed = @token, aes_key_sealed = @aes_key,
+			previous_token_sealed = @previous_token, previous_aes_key_sealed = @previous_aes_key, updated_at = @now
+		WHERE appid = @appid`, row.args)
+	return changed, err
+}
