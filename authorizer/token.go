@@ -1,0 +1,328 @@
+package authorizer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/wechat-steward/steward/secret"
+	"github.com/wechat-steward/steward/tenant"
+	"github.com/wechat-steward/steward/wechat"
+)
+
+const (
+	// defaultLife is taken where WeChat does not say how long a token lives.
+	defaultLife = 2 * time.Hour
+	// failurePause is how long callers in one process are told of a failed renewal before the next is tried.
+	failurePause = time.Second
+	// The sweep leaves an account alone for longer after each failure.
+	shortestBackoff      = 30 * time.Second
+	longestBackoff       = 6 * time.Hour
+	longestBackoffForAll = 10 * time.Minute
+	// How often, and after what pauses, it is tried again to store what WeChat gave us.
+	saveTries = 4
+	savePause = 100 * time.Millisecond
+)
+
+// Token returns an access token of the account that lives. One caller of all, in all processes, renews it when less
+// than a third of its life is left; if that fails and the old one lives, that is returned. It fails with
+// [tenant.ErrNotFound], with an *[AccountStateError] (nothing is asked of WeChat then, unless that was how we learned
+// of it), or with what kept us from renewing.
+func (s *Service) Token(ctx context.Context, authorizerID uuid.UUID) (string, error) {
+	held, err := s.token(ctx, authorizerID, want{})
+	if err != nil {
+		return "", err
+	}
+	return held.access.Reveal(), nil
+}
+
+// want says which token will not do.
+type want struct {
+	refused int64 // the version that WeChat refused; 0: none
+	due     bool  // one that the sweep would renew will not do either
+}
+
+func (w want) key(id uuid.UUID) string {
+	return id.String() + "/" + strconv.FormatInt(w.refused, 10) + "/" + strconv.FormatBool(w.due)
+}
+
+// tokenRow is an account as the token manager sees it.
+type tokenRow struct {
+	id             uuid.UUID
+	componentAppID string
+	appID          string
+	state          State
+	stateReason    string
+
+	// No row in authorizer_tokens: version 0.
+	version    int64
+	access     secret.String // empty: none
+	refresh    secret.String
+	renewed    time.Time
+	expires    time.Time
+	failures   int
+	renewAfter time.Time
+}
+
+// usable returns an *AccountStateError if there is nothing to renew.
+func (r tokenRow) usable() error {
+	if r.version == 0 && (r.state == StateActive || r.state == StateLimited) {
+		return &AccountStateError{AppID: r.appID, State: StateNeedsReauthorization, Reason: noRefreshToken}
+	}
+	if r.state != StateActive && r.state != StateLimited {
+		return &AccountStateError{AppID: r.appID, State: r.state, Reason: r.stateReason}
+	}
+	return nil
+}
+
+// lives tells whether WeChat should still take the token.
+func (r tokenRow) lives(now time.Time) bool {
+	return !r.access.IsEmpty() && now.Before(r.expires)
+}
+
+// does tells whether the token will do.
+func (r tokenRow) does(w want, now time.Time) bool {
+	if !r.lives(now) || r.version == w.refused {
+		return false
+	}
+	switch left := r.expires.Sub(now); {
+	case w.refused != 0:
+		return true
+	case w.due:
+		return now.Before(r.renewAfter)
+	case left >= r.expires.Sub(r.renewed)/3:
+		return true
+	default:
+		// Renewals have been failing: no caller shall wait for the next try while the old token lives.
+		return r.failures > 0 && now.Before(r.renewAfter)
+	}
+}
+
+// token returns a token that will do, renewing it if it must.
+func (s *Service) token(ctx context.Context, id uuid.UUID, w want) (tokenRow, error) {
+	row, err := s.readToken(ctx, id)
+	if err != nil {
+		return tokenRow{}, err
+	}
+	if err := row.usable(); err != nil {
+		return tokenRow{}, err
+	}
+	if row.does(w, s.now()) {
+		return row, nil
+	}
+	result := s.renewals.DoChan(w.key(id), func() (any, error) {
+		// The first caller may go away; the others wait for what it began.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exchangeTimeout)
+		defer cancel()
+		return s.renewOrKeep(ctx, row, w)
+	})
+	select {
+	case <-ctx.Done():
+		return tokenRow{}, context.Cause(ctx)
+	case r := <-result:
+		held, _ := r.Val.(tokenRow)
+		return held, r.Err
+	}
+}
+
+// renewOrKeep renews; if that fails and the old token will do in need, it returns that one.
+func (s *Service) renewOrKeep(ctx context.Context, row tokenRow, w want) (tokenRow, error) {
+	err := s.recentFailure(row.id)
+	if err == nil {
+		var held tokenRow
+		if held, err = s.renew(ctx, row, w); err == nil {
+			s.forgetFailure(row.id)
+			return held, nil
+		}
+		s.noteFailure(ctx, row, err)
+		if marked := s.markByVerdict(ctx, row, err); marked != nil {
+			return tokenRow{}, marked
+		}
+		if gone, ok := errors.AsType[*AccountStateError](err); ok {
+			return tokenRow{}, gone
+		}
+	}
+	if row.lives(s.now()) && row.version != w.refused {
+		return row, nil
+	}
+	return tokenRow{}, fmt.Errorf("renew the access token of %s: %w", row.appID, err)
+}
+
+// renew asks WeChat for a token under the row's lock, unless somebody has done so before the lock was ours.
+func (s *Service) renew(ctx context.Context, row tokenRow, w want) (tokenRow, error) {
+	var held tokenRow
+	err := s.withComponent(ctx, row.componentAppID, func(ctx context.Context, cat string) error {
+		var answered *tokenRow
+		err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+			locked, err := s.lockToken(ctx, tx, row)
+			if err != nil {
+				return err
+			}
+			if locked.does(w, s.now()) {
+				held = locked
+				return nil
+			}
+			renewed, err := s.askForToken(ctx, cat, locked)
+			if err != nil {
+				return err
+			}
+			answered = &renewed
+			held = renewed
+			return s.storeToken(ctx, tx, renewed)
+		})
+		if err != nil && answered != nil {
+			held, err = s.saveAgain(ctx, *answered, err)
+		}
+		return err
+	})
+	return held, err
+}
+
+// askForToken renews with the stored refresh token, and if WeChat does not take that, once with the one that WeChat
+// itself says is right. The row returned is what is to be stored.
+func (s *Service) askForToken(ctx context.Context, cat string, row tokenRow) (tokenRow, error) {
+	asked := s.now().UTC()
+	answer, err := s.wechat.AuthorizerToken(ctx, cat, row.componentAppID, row.appID, row.refresh.Reveal())
+	if wechat.ClassOf(err) == wechat.ClassReauthorize {
+		if refusedWith(err, codeNotAuthorized) {
+			return tokenRow{}, s.confirmRevoked(ctx, cat, row, err)
+		}
+		if row.refresh, err = s.recoverRefreshToken(ctx, cat, row, err); err != nil {
+			return tokenRow{}, err
+		}
+		asked = s.now().UTC()
+		answer, err = s.wechat.AuthorizerToken(ctx, cat, row.componentAppID, row.appID, row.refresh.Reveal())
+		if wechat.ClassOf(err) == wechat.ClassReauthorize {
+			return tokenRow{}, &verdict{state: StateNeedsReauthorization, reason: "WeChat does not take the refresh token, nor the one that it lists itself", cause: err}
+		}
+	}
+	if wechat.ClassOf(err) == wechat.ClassSuspended {
+		return tokenRow{}, limitedVerdict(err)
+	}
+	if err != nil {
+		return tokenRow{}, err
+	}
+	if answer.RefreshToken != "" {
+		row.refresh = secret.New(answer.RefreshToken)
+	}
+	row.access = secret.New(answer.AccessToken)
+	return row.alive(asked, answer.ExpiresIn), nil
+}
+
+// alive sets the times of a token that was asked for at asked. The sweep renews it before callers have to, spread over
+// accounts so that those who came together do not stay together: five to twenty minutes early, for two hours of life.
+func (r tokenRow) alive(asked time.Time, life time.Duration) tokenRow {
+	if life <= 0 {
+		life = defaultLife
+	}
+	spread := time.Duration(r.id[14])<<8 | time.Duration(r.id[15]) // of a version 7 UUID these bytes are random
+	r.renewed, r.expires = asked, asked.Add(life)
+	r.renewAfter = r.expires.Add(-life/3 - life/24 - life/8/(1<<16)*spread)
+	r.version++
+	return r
+}
+
+// saveAgain stores what WeChat answered after the transaction that asked has failed: the tokens in it may be the only
+// ones that work from now on.
+func (s *Service) saveAgain(ctx context.Context, row tokenRow, cause error) (tokenRow, error) {
+	for try := range saveTries {
+		s.logger.ErrorContext(ctx, "cannot store a renewed token; trying again", "appid", row.appID, "try", try+1, "error", cause)
+		select {
+		case <-ctx.Done():
+			return tokenRow{}, cause
+		case <-time.After(savePause << try):
+		}
+		err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+			stored, err := s.lockToken(ctx, tx, row)
+			if err != nil {
+				return err
+			}
+			if stored.version >= row.version {
+				row = stored // ours after all, or another's that came later
+				return nil
+			}
+			return s.storeToken(ctx, tx, row)
+		})
+		if err == nil {
+			return row, nil
+		}
+		if _, gone := errors.AsType[*AccountStateError](err); gone {
+			return tokenRow{}, err
+		}
+		cause = err
+	}
+	return tokenRow{}, cause
+}
+
+// Call hands call an access token of the account. If call fails because WeChat does not take the token, the token is
+// renewed, unless somebody has done so meanwhile, and call is called once more; never more often. What WeChat's refusal
+// says about the account is kept: that it took its authorization back (asked again first), that permission sets changed
+// (read again in the background), that it is restricted. It fails like [Service.Token], or with call's error.
+func (s *Service) Call(ctx context.Context, authorizerID uuid.UUID, call func(ctx context.Context, token string) error) error {
+	held, err := s.token(ctx, authorizerID, want{})
+	if err != nil {
+		return err
+	}
+	err = call(ctx, held.access.Reveal())
+	if wechat.ClassOf(err) == wechat.ClassToken {
+		refused := err
+		if held, err = s.token(ctx, authorizerID, want{refused: held.version}); err != nil {
+			return err
+		}
+		if err = call(ctx, held.access.Reveal()); wechat.ClassOf(err) == wechat.ClassToken {
+			s.logger.WarnContext(ctx, "WeChat refuses a token that it just gave: does another system fetch tokens for this account?",
+				"appid", held.appID, "error", refused)
+		}
+	}
+	return s.judge(ctx, held, err)
+}
+
+// judge draws the conclusions from what a call on behalf of an account came to.
+func (s *Service) judge(ctx context.Context, held tokenRow, err error) error {
+	switch wechat.ClassOf(err) {
+	case wechat.ClassReauthorize:
+		// A renewal tells for certain, and marks the account if it is so.
+		_, renewErr := s.token(ctx, held.id, want{refused: held.version})
+		if stateErr, ok := errors.AsType[*AccountStateError](renewErr); ok {
+			return stateErr
+		}
+	case wechat.ClassPermission:
+		s.readProfileLater(ctx, held.id)
+	case wechat.ClassSuspended:
+		if marked := s.markByVerdict(ctx, tokenRow{id: held.id, appID: held.appID}, limitedVerdict(err)); marked != nil {
+			return marked
+		}
+	}
+	return err
+}
+
+// readToken reads an account with its tokens, without a lock.
+func (s *Service) readToken(ctx context.Context, id uuid.UUID) (tokenRow, error) {
+	row := tokenRow{id: id}
+	var version *int64
+	var failures *int
+	var renewAfter *time.Time
+	var sealed sealedTokens
+	err := s.pool.QueryRow(ctx, `
+		SELECT a.component_appid, a.appid, a.state, a.state_reason, t.version, t.failures, t.renew_after,
+			t.refresh_token_sealed, t.access_token_sealed, t.renewed_at, t.access_token_expires_at
+		FROM authorizers a LEFT JOIN authorizer_tokens t ON t.authorizer_id = a.id WHERE a.id = $1`, id).
+		Scan(&row.componentAppID, &row.appID, &row.state, &row.stateReason, &version, &failures, &renewAfter,
+			&sealed.refresh, &sealed.access, &sealed.renewed, &sealed.expires)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return tokenRow{}, tenant.ErrNotFound
+	}
+	if err != nil {
+		return tokenRow{}, fmt.Errorf("read token: %w", err)
+	}
+	if version == nil {
+		return row, nil
+	}
+	row.version, row.failures, row.renewAfter = *version, *failures, *renewAfter
+	return s.unseal(row, sealed)
+}
