@@ -1,0 +1,113 @@
+package blacklist
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/wechat-steward/steward/tenant"
+)
+
+// Outcome is what came of one openid of a batch.
+type Outcome string
+
+// The outcomes; [Counts] says what each means.
+const (
+	Pending    Outcome = "pending"
+	Done       Outcome = "done"
+	Already    Outcome = "already"
+	Failed     Outcome = "failed"
+	Superseded Outcome = "superseded"
+	Cancelled  Outcome = "cancelled"
+)
+
+// Item is one openid of a batch.
+type Item struct {
+	OpenID  string
+	Outcome Outcome
+	// For failed ones: WeChat's errcode, the rid under which it knows the call, its words, and what to do about it.
+	ErrCode *int
+	RID     string
+	Error   string
+	Advice  string
+	EndedAt *time.Time
+}
+
+// ItemsParams says which items to list.
+type ItemsParams struct {
+	Outcome Outcome // only those with this outcome; "": all
+	Limit   int     // 0: 100; at most 1000
+	Cursor  string  // Next of the page before
+}
+
+// ItemPage is a page of items, in the order of the request.
+type ItemPage struct {
+	Items []Item
+	Next  string
+}
+
+// Items returns what came of each openid of a batch. Skipped ones are not items.
+func (s *Service) Items(ctx context.Context, p tenant.Principal, tenantID, batchID uuid.UUID, params ItemsParams) (ItemPage, error) {
+	if err := p.Authorize(tenantID, tenant.BlacklistRead); err != nil {
+		return ItemPage{}, err
+	}
+	known := []Outcome{"", Pending, Done, Already, Failed, Superseded, Cancelled}
+	if !slices.Contains(known, params.Outcome) {
+		return ItemPage{}, &UnknownFilterError{Filter: "outcome", Value: string(params.Outcome)}
+	}
+	after, err := decodeSeq(params.Cursor)
+	if err != nil {
+		return ItemPage{}, err
+	}
+	if _, err := s.GetBatch(ctx, p, tenantID, batchID); err != nil {
+		return ItemPage{}, err
+	}
+	where, args := ``, []any{tenantID, batchID, after, limited(params.Limit) + 1}
+	if params.Outcome == Failed {
+		where = ` AND outcome = 'failed'` // spelt out, so that the index of the failed ones serves
+	} else if params.Outcome != "" {
+		where, args = ` AND outcome = $5`, append(args, params.Outcome)
+	}
+	rows, err := s.pool.Query(ctx, `
+		SELECT seq, openid, outcome, errcode, rid, error, ended_at FROM blacklist_items
+		WHERE tenant_id = $1 AND batch_id = $2 AND seq > $3`+where+` ORDER BY seq LIMIT $4`, args...)
+	if err != nil {
+		return ItemPage{}, fmt.Errorf("list items: %w", err)
+	}
+	var seqs []int
+	items, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Item, error) {
+		var it Item
+		var seq int
+		err := row.Scan(&seq, &it.OpenID, &it.Outcome, &it.ErrCode, &it.RID, &it.Error, &it.EndedAt)
+		seqs = append(seqs, seq)
+		it.Advice, it.EndedAt = advice(it.ErrCode), utc(it.EndedAt)
+		return it, err
+	})
+	if err != nil {
+		return ItemPage{}, fmt.Errorf("list items: %w", err)
+	}
+	page := ItemPage{Items: items}
+	if n := limited(params.Limit); len(items) > n {
+		page.Items = items[:n]
+		page.Next = tenant.EncodeCursor(strconv.Itoa(seqs[n-1]))
+	}
+	return page, nil
+}
+
+// decodeSeq reads the cursor of a list of items; 0 comes before the first.
+func decodeSeq(cursor string) (int32, error) {
+	parts, err := tenant.DecodeCursor(cursor, 1)
+	if err != nil || parts[0] == "" {
+		return 0, err
+	}
+	seq, err := strconv.ParseInt(parts[0], 10, 32)
+	if err != nil {
+		return 0, tenant.ErrInvalidCursor
+	}
+	return int32(seq), nil
+}

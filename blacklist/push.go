@@ -1,0 +1,201 @@
+package blacklist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/google/uuid"
+	"github.com/riverqueue/river"
+
+	"github.com/wechat-steward/steward/wechat"
+)
+
+const (
+	// tries is how often a call that fails in passing is made before the lane rests.
+	tries = 3
+	// takenDelay is how long a job waits for a lane that another job holds.
+	takenDelay = time.Second
+	// writersDelay is how long a job that finds nothing pending waits for those who are writing wishes just then.
+	writersDelay = 50 * time.Millisecond
+)
+
+// pushArgs names the job that makes one account's blacklist follow what is wanted.
+type pushArgs struct {
+	TenantID     uuid.UUID `json:"tenant_id"`
+	AuthorizerID uuid.UUID `json:"authorizer_id"`
+	Generation   int64     `json:"generation"`
+}
+
+// Kind implements river.JobArgs.
+func (pushArgs) Kind() string { return "push_blacklist" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (pushArgs) InsertOpts() river.InsertOpts { return uniqueJob() }
+
+type pushWorker struct {
+	river.WorkerDefaults[pushArgs]
+	service *Service
+}
+
+// Timeout leaves a slice of work time to end its last call.
+func (w *pushWorker) Timeout(*river.Job[pushArgs]) time.Duration { return time.Minute }
+
+// Work pushes until nothing is pending, the lane must rest, or it is the turn of others.
+func (w *pushWorker) Work(ctx context.Context, job *river.Job[pushArgs]) error {
+	l, err := w.service.takeLane(ctx, job.Args)
+	switch {
+	case errors.Is(err, errLaneStale), errors.Is(err, errLaneRests):
+		return nil
+	case errors.Is(err, errLaneTaken):
+		return river.JobSnooze(takenDelay)
+	case err != nil:
+		return err
+	}
+	held, stop := keepLease(ctx, l.renew)
+	defer stop()
+	err = l.push(held, job)
+	// Whatever the reason for ending, a lease that is still ours must not keep the next job waiting.
+	store, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWithin)
+	defer cancel()
+	if releaseErr := l.release(store); err == nil {
+		err = releaseErr
+	}
+	if errors.Is(err, errLeaseLost) || errors.Is(context.Cause(held), errLeaseLost) {
+		return nil // the work goes on elsewhere, under a job of its own
+	}
+	return err
+}
+
+// push returns nil when the job has ended, and an error of River's to have it run again.
+func (l *lane) push(ctx context.Context, job *river.Job[pushArgs]) error {
+	s := l.service
+	slice, cancel := context.WithTimeout(ctx, s.slice)
+	defer cancel()
+	w := newWidth()
+	for slice.Err() == nil {
+		if err := l.lookAtAccount(ctx); err != nil {
+			return fmt.Errorf("read account: %w", err)
+		}
+		list, err := l.next(ctx, w.n)
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			if ended, err := l.finish(ctx, job); err != nil || ended {
+				return err
+			}
+			waitFor(slice, writersDelay)
+			continue
+		}
+		stop, err := l.pushList(ctx, list, &w)
+		if err != nil {
+			return err
+		}
+		if stop != nil && ctx.Err() == nil {
+			return l.restAfter(ctx, job, stop)
+		}
+	}
+	return river.JobSnooze(0)
+}
+
+// pushList makes the calls for a list and records what came of it. It returns why pushing cannot go on, if so.
+func (l *lane) pushList(ctx context.Context, list []sent, w *width) (stop, err error) {
+	s := l.service
+	want := list[0].want
+	openids := make([]string, len(list))
+	for i := range list {
+		openids[i] = list[i].openid
+	}
+	began := s.now()
+	t := try(openids, func(part []string) error { return s.call(ctx, l.authorizerID, want, part) })
+	if t.refusal != nil && !wechat.IsBadOpenID(t.refusal) {
+		s.logger.ErrorContext(ctx, "WeChat refused a blacklist call as mistaken; its openids have failed",
+			"authorizer_id", l.authorizerID, "openids", len(t.refused), "error", t.refusal)
+	}
+	if len(t.accepted)+len(t.refused) > 0 {
+		store, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWithin)
+		defer cancel()
+		if err := l.record(store, list, t, began); err != nil {
+			return nil, err
+		}
+		l.failures = 0
+		w.learn(t.refusal != nil)
+	}
+	if isListSize(t.stop) {
+		w.narrow(min(len(list), w.n))
+		return nil, nil
+	}
+	return t.stop, nil
+}
+
+// restAfter pauses the lane for what stopped it.
+func (l *lane) restAfter(ctx context.Context, job *river.Job[pushArgs], stop error) error {
+	p := pauseAfter(stop, l.failures, l.service.now())
+	l.service.logger.WarnContext(ctx, "blacklist work of an account rests",
+		"authorizer_id", l.authorizerID, "until", p.until, "awaits_account", p.awaitsAccount, "error", stop)
+	store, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWithin)
+	defer cancel()
+	return l.rest(store, job, p)
+}
+
+// call makes one blacklist call, again after a while if it failed in passing. It begins none once ctx has ended, but lets
+// one that is under way come to its end, whatever becomes of ctx: what was done is to be recorded.
+func (s *Service) call(ctx context.Context, authorizerID uuid.UUID, want string, openids []string) error {
+	return s.retry(ctx, authorizerID, func(ctx context.Context, token string) error {
+		if want == blocked {
+			return s.wechat.BatchBlacklist(ctx, token, openids)
+		}
+		return s.wechat.BatchUnblacklist(ctx, token, openids)
+	})
+}
+
+// retry calls with the account's token, up to three times while the failure is one that passes.
+func (s *Service) retry(ctx context.Context, authorizerID uuid.UUID, call func(ctx context.Context, token string) error) error {
+	pauses := backoff.NewExponentialBackOff()
+	pauses.InitialInterval, pauses.Multiplier = s.retryDelay, 2
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		if ctx.Err() != nil {
+			return struct{}{}, backoff.Permanent(context.Cause(ctx))
+		}
+		running, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.callTimeout)
+		defer cancel()
+		err := s.authorizers.Call(running, authorizerID, call)
+		if err != nil && !passing(err) {
+			err = backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(pauses), backoff.WithMaxTries(tries), backoff.WithMaxElapsedTime(0))
+	var permanent *backoff.PermanentError
+	if errors.As(err, &permanent) {
+		return permanent.Unwrap()
+	}
+	return err
+}
+
+// passing reports whether the same call may well succeed a little later.
+func passing(err error) bool {
+	return wechat.ClassOf(err) == wechat.ClassRetry && !isAccountTrouble(err)
+}
+
+func isAccountTrouble(err error) bool {
+	_, is := accountTrouble(err)
+	return is
+}
+
+func isListSize(err error) bool {
+	var refused *wechat.Error
+	return errors.As(err, &refused) && refused.Code == codeListSize
+}
+
+// waitFor waits for d, or until ctx ends.
+func waitFor(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
