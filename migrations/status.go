@@ -66,8 +66,11 @@ func (s State) refuse() error {
 	return nil
 }
 
-// undefinedTable is the SQLSTATE for a query of a table that does not exist.
-const undefinedTable = "42P01"
+// SQLSTATEs for a query of a table, and of a column, that does not exist.
+const (
+	undefinedTable  = "42P01"
+	undefinedColumn = "42703"
+)
 
 // querier is a connection or a pool.
 type querier interface {
@@ -79,6 +82,9 @@ func read(ctx context.Context, db querier) (State, error) {
 	s := State{Wanted: all[len(all)-1], RiverWanted: riverWanted()}
 	row := db.QueryRow(ctx, "SELECT version, dirty FROM schema_migrations")
 	if err := row.Scan(&s.Current, &s.Dirty); err != nil && !isAbsent(err) {
+		if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == undefinedColumn {
+			return State{}, errors.New("the table schema_migrations is another program's: give Steward a database of its own")
+		}
 		return State{}, err
 	}
 	row = db.QueryRow(ctx, "SELECT coalesce(max(version), 0) FROM river_migration")
