@@ -1,0 +1,75 @@
+package api
+
+import (
+	"context"
+
+	"github.com/wechat-steward/steward/blacklist"
+)
+
+func (s *server) ListBatches(ctx context.Context, req ListBatchesRequestObject) (ListBatchesResponseObject, error) {
+	tenantID, err := parseID(req.TenantID)
+	if err != nil {
+		return nil, err
+	}
+	page, err := s.Blacklist.ListBatches(ctx, principalOf(ctx), tenantID, blacklist.BatchesParams{
+		AppID: orZero(req.Params.Appid), Limit: limitOf(req.Params.Limit), Cursor: orZero(req.Params.Cursor),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ListBatches200JSONResponse{Data: mapSlice(page.Batches, batchFrom), NextCursor: nextCursor(page.Next)}, nil
+}
+
+func (s *server) GetBatch(ctx context.Context, req GetBatchRequestObject) (GetBatchResponseObject, error) {
+	tenantID, err := parseID(req.TenantID)
+	if err != nil {
+		return nil, err
+	}
+	batchID, err := parseID(req.BatchID)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.Blacklist.GetBatch(ctx, principalOf(ctx), tenantID, batchID)
+	if err != nil {
+		return nil, err
+	}
+	return GetBatch200JSONResponse(batchFrom(b)), nil
+}
+
+func (s *server) ListBatchItems(ctx context.Context, req ListBatchItemsRequestObject) (ListBatchItemsResponseObject, error) {
+	tenantID, err := parseID(req.TenantID)
+	if err != nil {
+		return nil, err
+	}
+	batchID, err := parseID(req.BatchID)
+	if err != nil {
+		return nil, err
+	}
+	page, err := s.Blacklist.Items(ctx, principalOf(ctx), tenantID, batchID, blacklist.ItemsParams{
+		Outcome: blacklist.Outcome(orZero(req.Params.Outcome)), Limit: limitOf(req.Params.Limit), Cursor: orZero(req.Params.Cursor),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ListBatchItems200JSONResponse{Data: mapSlice(page.Items, itemFrom), NextCursor: nextCursor(page.Next)}, nil
+}
+
+func batchFrom(b blacklist.Batch) Batch {
+	c := b.Counts
+	return Batch{
+		ID: b.ID.String(), Action: BatchAction(b.Action), AuthorizerAppid: b.AuthorizerAppID, Status: BatchStatus(b.Status),
+		Counts: Counts{
+			Total: c.Total, Pending: c.Pending, Done: c.Done, Already: c.Already, Failed: c.Failed,
+			Superseded: c.Superseded, Cancelled: c.Cancelled, Skipped: c.Skipped,
+		},
+		Reason: b.Reason, Until: stampOrNil(b.Until), RequestedBy: b.Actor,
+		PauseReason: b.PauseReason, PausedUntil: stampOrNil(b.PausedUntil),
+		CreatedAt: stamp(b.CreatedAt), StartedAt: stampOrNil(b.StartedAt), EndedAt: stampOrNil(b.EndedAt),
+	}
+}
+
+func itemFrom(i blacklist.Item) BatchItem {
+	return BatchItem{
+		Openid: i.OpenID, Outcome: Outcome(i.Outcome), Errcode: i.ErrCode, Rid: i.RID, Advice: i.Advice, EndedAt: stampOrNil(i.EndedAt),
+	}
+}
