@@ -1,0 +1,85 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { Alert, Drawer, Skeleton } from 'antd';
+import { useEffect, useState } from 'react';
+import { Trans, useTranslation } from 'react-i18next';
+import type { Batch, Outcome } from '../client';
+import { getBatchOptions, listBatchItemsQueryKey } from '../client/@tanstack/react-query.gen';
+import { Actor } from '../frame/Actor';
+import { Facts } from '../frame/Facts';
+import { ServerText } from '../i18n/ServerText';
+import { ProblemAlert } from '../problem/ProblemAlert';
+import { RelativeTime } from '../time/RelativeTime';
+import { hasEnded } from './batch';
+import { BatchItems } from './BatchItems';
+import { BatchProgress } from './BatchProgress';
+
+interface Props {
+  tenantId: string;
+  batchId: string;
+  onClose: () => void;
+  /** Some openid got its outcome since the last look. */
+  onProgress: () => void;
+}
+
+/** A batch as it runs: asked every second until it has ended. */
+export function BatchDrawer({ tenantId, batchId, onClose, onProgress }: Props) {
+  const { t } = useTranslation();
+  const batch = useQuery({
+    ...getBatchOptions({ path: { tenant_id: tenantId, batch_id: batchId } }),
+    refetchInterval: ({ state }) => (state.data && hasEnded(state.data) ? false : 1_000),
+  });
+  return (
+    <Drawer open onClose={onClose} size={760} className="batch-drawer" title={batch.data ? t(`batch.${batch.data.action}`) : t('batch.title')}>
+      {batch.isError && <ProblemAlert problem={batch.error} onRetry={() => void batch.refetch()} />}
+      {batch.isPending && <Skeleton active />}
+      {batch.data && <BatchView batch={batch.data} tenantId={tenantId} onProgress={onProgress} />}
+    </Drawer>
+  );
+}
+
+function BatchView({ batch, tenantId, onProgress }: { batch: Batch; tenantId: string; onProgress: () => void }) {
+  const { t } = useTranslation();
+  const queryClient = useQueryClient();
+  const [outcome, setOutcome] = useState<Outcome>();
+  const { id, status } = batch;
+  const { pending } = batch.counts;
+  // The items are read again only when an outcome came, not every second.
+  useEffect(() => {
+    void queryClient.invalidateQueries({ queryKey: listBatchItemsQueryKey({ path: { tenant_id: tenantId, batch_id: id } }) });
+    onProgress();
+  }, [queryClient, tenantId, id, status, pending, onProgress]);
+  return (
+    <div className="stack-wide">
+      <BatchProgress batch={batch} />
+      {batch.status === 'paused' && (
+        <Alert
+          type="warning"
+          showIcon
+          title={
+            <>
+              {t('batch.paused')} {batch.paused_until && <Trans i18nKey="batch.resumes" components={{ at: <RelativeTime at={batch.paused_until} tabStop /> }} />}
+            </>
+          }
+          description={<ServerText>{batch.pause_reason}</ServerText>}
+        />
+      )}
+      <BatchFacts batch={batch} />
+      <BatchItems tenantId={tenantId} batch={batch} outcome={outcome} onOutcome={setOutcome} />
+    </div>
+  );
+}
+
+function BatchFacts({ batch }: { batch: Batch }) {
+  const { t } = useTranslation();
+  return (
+    <Facts
+      facts={[
+        [t('batch.by'), <Actor by={batch.requested_by} />],
+        [t('batch.at'), <RelativeTime at={batch.created_at} tabStop />],
+        [t('batch.ended'), batch.ended_at && <RelativeTime at={batch.ended_at} tabStop />],
+        [t('batch.until'), batch.until && <RelativeTime at={batch.until} tabStop />],
+        [t('batch.reason'), batch.reason],
+      ]}
+    />
+  );
+}

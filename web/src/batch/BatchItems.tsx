@@ -1,0 +1,100 @@
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { Empty, Table, Typography, type TableColumnsType } from 'antd';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { Batch, BatchItem, Outcome } from '../client';
+import { listBatchItemsOptions } from '../client/@tanstack/react-query.gen';
+import { useNarrow } from '../frame/useNarrow';
+import { CursorPager } from '../paging/CursorPager';
+import { ProblemAlert } from '../problem/ProblemAlert';
+import { Refusal } from '../problem/Refusal';
+import { OutcomeFilter } from './OutcomeFilter';
+import { OutcomeTag } from './OutcomeTag';
+
+interface Props {
+  tenantId: string;
+  batch: Batch;
+  outcome: Outcome | undefined;
+  onOutcome: (outcome: Outcome | undefined) => void;
+}
+
+/** What came of each openid, in the order given. */
+export function BatchItems({ tenantId, batch, outcome, onOutcome }: Props) {
+  const { t } = useTranslation();
+  // The cursors of this page and those before it; the first page's is ''.
+  const [trail, setTrail] = useState(['']);
+  const items = useQuery({
+    ...listBatchItemsOptions({
+      path: { tenant_id: tenantId, batch_id: batch.id },
+      query: { outcome, limit: 50, cursor: trail.at(-1) || undefined },
+    }),
+    placeholderData: keepPreviousData,
+  });
+  const next = items.data?.next_cursor;
+  const filter = (chosen: Outcome | undefined) => {
+    setTrail(['']);
+    onOutcome(chosen);
+  };
+  return (
+    <div className="stack-wide">
+      <OutcomeFilter counts={batch.counts} outcome={outcome} onOutcome={filter} />
+      {items.isError && <ProblemAlert problem={items.error} onRetry={() => void items.refetch()} />}
+      {!(items.isError && !items.data) && (
+        <ItemTable
+          items={items.data?.data}
+          loading={items.isPending || items.isPlaceholderData}
+          empty={<Empty image={Empty.PRESENTED_IMAGE_SIMPLE} description={t('batch.noItems')} />}
+        />
+      )}
+      <CursorPager
+        hasPrevious={trail.length > 1}
+        hasNext={typeof next === 'string'}
+        onFirst={() => setTrail([''])}
+        onPrevious={() => setTrail(trail.slice(0, -1))}
+        onNext={() => setTrail([...trail, next ?? ''])}
+      />
+    </div>
+  );
+}
+
+function ItemTable({ items, loading, empty }: { items: BatchItem[] | undefined; loading: boolean; empty: React.ReactNode }) {
+  const { t } = useTranslation();
+  const narrow = useNarrow();
+  const openid = (item: BatchItem) => (
+    <Typography.Text className="mono" copyable={{ text: item.openid }}>
+      {item.openid}
+    </Typography.Text>
+  );
+  const wide: TableColumnsType<BatchItem> = [
+    { key: 'openid', title: t('blacklist.openid'), width: 300, render: (_, item) => openid(item) },
+    { key: 'outcome', title: t('batch.outcome'), width: 120, render: (_, item) => <OutcomeTag outcome={item.outcome} /> },
+    { key: 'advice', title: t('batch.advice'), render: (_, item) => <Refusal errcode={item.errcode} rid={item.rid} advice={item.advice} /> },
+  ];
+  const card: TableColumnsType<BatchItem> = [
+    {
+      key: 'openid',
+      title: t('blacklist.openid'),
+      render: (_, item) => (
+        <div className="card">
+          {openid(item)}
+          <span>
+            <OutcomeTag outcome={item.outcome} />
+          </span>
+          <Refusal errcode={item.errcode} rid={item.rid} advice={item.advice} />
+        </div>
+      ),
+    },
+  ];
+  return (
+    <Table<BatchItem>
+      size="small"
+      className="facts-table"
+      rowKey="openid"
+      columns={narrow ? card : wide}
+      dataSource={items}
+      loading={loading}
+      pagination={false}
+      locale={{ emptyText: items === undefined ? ' ' : empty }}
+    />
+  );
+}

@@ -1,0 +1,107 @@
+import { Button, Table, Typography, type TableColumnsType } from 'antd';
+import type { ReactNode } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { BlacklistEntry } from '../client';
+import { Actor } from '../frame/Actor';
+import { Facts } from '../frame/Facts';
+import { useNarrow } from '../frame/useNarrow';
+import { RelativeTime } from '../time/RelativeTime';
+import { Actual, Wanted } from './EntryStatus';
+
+interface Props {
+  /** Undefined while they are read for the first time. */
+  entries: BlacklistEntry[] | undefined;
+  /** Another page is on its way. */
+  refreshing: boolean;
+  /** Openids, also of other pages. */
+  selected: string[];
+  empty: ReactNode;
+  onSelect: (openids: string[]) => void;
+  onShowBatch: (id: string) => void;
+}
+
+export function EntryTable({ entries, refreshing, selected, empty, onSelect, onShowBatch }: Props) {
+  const { t } = useTranslation();
+  const narrow = useNarrow();
+  const wide: TableColumnsType<BlacklistEntry> = [
+    { key: 'openid', title: t('blacklist.openid'), width: 290, render: (_, entry) => <OpenId openid={entry.openid} /> },
+    { key: 'actual', title: t('blacklist.actual'), width: 190, render: (_, entry) => <Actual entry={entry} /> },
+    { key: 'want', title: t('blacklist.want'), width: 220, render: (_, entry) => <Wanted entry={entry} /> },
+    { key: 'until', title: t('blacklist.until'), width: 110, render: (_, entry) => entry.until && <RelativeTime at={entry.until} /> },
+    { key: 'reason', title: t('blacklist.reason'), render: (_, entry) => entry.reason },
+    { key: 'who', title: t('blacklist.who'), width: 190, render: (_, entry) => <Who entry={entry} /> },
+    { key: 'batch', title: <span className="unseen">{t('blacklist.batch')}</span>, width: 80, render: (_, entry) => <BatchButton entry={entry} onShowBatch={onShowBatch} /> },
+  ];
+  const card: TableColumnsType<BlacklistEntry> = [
+    {
+      key: 'openid',
+      title: t('blacklist.openid'),
+      render: (_, entry) => (
+        <div className="card">
+          <OpenId openid={entry.openid} />
+          <Actual entry={entry} />
+          <Facts
+            facts={[
+              [t('blacklist.want'), <Wanted entry={entry} />],
+              [t('blacklist.until'), entry.until && <RelativeTime at={entry.until} />],
+              [t('blacklist.reason'), entry.reason],
+              [t('blacklist.who'), entry.wanted_at && <Who entry={entry} />],
+            ]}
+          />
+          <BatchButton entry={entry} onShowBatch={onShowBatch} />
+        </div>
+      ),
+    },
+  ];
+  return (
+    <Table<BlacklistEntry>
+      size="small"
+      className={narrow ? 'facts-table' : 'facts-table wide-table'}
+      rowKey="openid"
+      columns={narrow ? card : wide}
+      dataSource={entries}
+      loading={entries === undefined || refreshing}
+      pagination={false}
+      tableLayout={narrow ? undefined : 'fixed'}
+      rowSelection={{
+        selectedRowKeys: selected,
+        preserveSelectedRowKeys: true,
+        onChange: (keys) => onSelect(keys.map(String)),
+        getTitleCheckboxProps: () => ({ 'aria-label': t('blacklist.selectPage') }),
+        getCheckboxProps: ({ openid }) => ({ 'aria-label': t('blacklist.select', { openid }) }),
+      }}
+      locale={{ emptyText: entries === undefined ? ' ' : empty }}
+    />
+  );
+}
+
+function OpenId({ openid }: { openid: string }) {
+  return (
+    <Typography.Text className="mono" copyable={{ text: openid }}>
+      {openid}
+    </Typography.Text>
+  );
+}
+
+function Who({ entry }: { entry: BlacklistEntry }) {
+  if (!entry.wanted_at) return null;
+  return (
+    <span>
+      <Actor by={entry.wanted_by} />{' '}
+      <span className="small quiet">
+        <RelativeTime at={entry.wanted_at} />
+      </span>
+    </span>
+  );
+}
+
+function BatchButton({ entry, onShowBatch }: { entry: BlacklistEntry; onShowBatch: (id: string) => void }) {
+  const { t } = useTranslation();
+  const { batch_id: id } = entry;
+  if (id === null) return null;
+  return (
+    <Button size="small" type="link" className="flush" onClick={() => onShowBatch(id)} aria-label={t('blacklist.batchOf', { openid: entry.openid })}>
+      {t('blacklist.batch')}
+    </Button>
+  );
+}

@@ -1,0 +1,58 @@
+import { Button, Segmented } from 'antd';
+import type { ReactNode } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { BlacklistPage } from '../client';
+import { SearchBox } from '../paging/SearchBox';
+import { useMay } from '../session/useMe';
+import { actualFilters, type ActualFilter, type BlacklistSearch } from './search';
+import type { Action } from './useWish';
+
+interface Props {
+  search: BlacklistSearch;
+  page: BlacklistPage | undefined;
+  selected: number;
+  pull: ReactNode;
+  onFilter: (values: Partial<BlacklistSearch>) => void;
+  onClearSelection: () => void;
+  onAsk: (action: Action) => void;
+}
+
+/** What the table shows, how much of it there is, and what can be done. */
+export function EntryToolbar({ search, page, selected, pull, onFilter, onClearSelection, onAsk }: Props) {
+  const { t, i18n } = useTranslation();
+  const mayWrite = useMay('blacklist:write');
+  const why = mayWrite ? undefined : t('frame.notAllowed');
+  return (
+    <>
+      <div className="toolbar">
+        <Segmented<ActualFilter>
+          aria-label={t('blacklist.filter')}
+          value={search.actual ?? 'blocked'}
+          onChange={(actual) => onFilter({ actual: actual === 'blocked' ? undefined : actual })}
+          options={actualFilters.map((value) => ({ value, label: t(`filter.${value}`) }))}
+        />
+        <SearchBox label={t('blacklist.search')} maxLength={128} value={search.q ?? ''} onSearch={(q) => onFilter({ q: q || undefined })} />
+        <div className="toolbar-end">
+          <Button disabled={!mayWrite} title={why} onClick={() => onAsk('unblock')}>
+            {selected > 0 ? t('wish.unblockCount', { count: selected }) : t('blacklist.unblock')}
+          </Button>
+          <Button type="primary" disabled={!mayWrite} title={why} onClick={() => onAsk('block')}>
+            {t('blacklist.block')}
+          </Button>
+        </div>
+      </div>
+      <div className="toolbar-facts">
+        <span role="status">{page ? t('blacklist.total', { count: page.total, number: page.total.toLocaleString(i18n.language) }) : '…'}</span>
+        {pull}
+        {selected > 0 && (
+          <span className="selection">
+            {t('blacklist.selected', { count: selected })}
+            <Button size="small" type="link" onClick={onClearSelection}>
+              {t('blacklist.clearSelection')}
+            </Button>
+          </span>
+        )}
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,104 @@
+import { DatePicker, Drawer, Form, Input, Button } from 'antd';
+import dayjs, { type Dayjs } from 'dayjs';
+import { useDeferredValue, useMemo, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { Batch } from '../client';
+import { ProblemAlert } from '../problem/ProblemAlert';
+import { OpenIdCounts } from './OpenIdCounts';
+import { maxOpenIds, readOpenIds } from './openids';
+import { useWish, type Action } from './useWish';
+
+interface Props {
+  action: Action;
+  tenantId: string;
+  appid: string;
+  accountName: string;
+  open: boolean;
+  /** The openids to begin with, one a line. */
+  initialText?: string;
+  onClose: () => void;
+  onTaken: (batch: Batch) => void;
+}
+
+/** Asks whom to block or unblock. Closing it keeps what was pasted, until the page is left. */
+export function WishDrawer({ action, tenantId, appid, accountName, open, initialText = '', onClose, onTaken }: Props) {
+  const { t } = useTranslation();
+  const [text, setText] = useState(initialText);
+  const [reason, setReason] = useState('');
+  const [until, setUntil] = useState<Dayjs | null>(null);
+  const pasted = useDeferredValue(text);
+  const counts = useMemo(() => readOpenIds(pasted), [pasted]);
+  const wish = useWish((batch) => {
+    setText('');
+    setReason('');
+    setUntil(null);
+    onTaken(batch);
+  });
+  const untilPast = until !== null && !until.isAfter(dayjs());
+  const ready = counts.unique > 0 && counts.tooLong === 0 && counts.openids.length <= maxOpenIds && !untilPast;
+  const submit = () => {
+    const { openids } = readOpenIds(text);
+    wish.mutate({
+      action,
+      tenantId,
+      appid,
+      request: { openids, reason: reason.trim() || undefined, until: action === 'block' ? until?.toISOString() : undefined },
+    });
+  };
+  return (
+    <Drawer
+      open={open}
+      onClose={onClose}
+      size={520}
+      className="wish-drawer"
+      title={t(`wish.${action}Title`, { name: accountName })}
+      footer={
+        <div className="drawer-footer">
+          <Button onClick={onClose}>{t('wish.close')}</Button>
+          <Button type="primary" danger={action === 'block'} loading={wish.isPending} disabled={!ready} onClick={submit}>
+            {counts.unique > 0 ? t(`wish.${action}Count`, { count: counts.unique }) : t(`wish.${action}`)}
+          </Button>
+        </div>
+      }
+    >
+      <Form layout="vertical">
+        <Form.Item label={t('wish.openids')} htmlFor={`${action}-openids`} extra={t('wish.openidsHint')}>
+          <Input.TextArea
+            id={`${action}-openids`}
+            className="mono"
+            value={text}
+            onChange={({ target }) => setText(target.value)}
+            autoSize={{ minRows: 8, maxRows: 16 }}
+            spellCheck={false}
+            autoComplete="off"
+            aria-describedby={`${action}-counts`}
+          />
+        </Form.Item>
+        <OpenIdCounts id={`${action}-counts`} counts={counts} />
+        <Form.Item label={t('wish.reason')} htmlFor={`${action}-reason`} extra={t('wish.reasonHint')}>
+          <Input id={`${action}-reason`} value={reason} maxLength={500} onChange={({ target }) => setReason(target.value)} />
+        </Form.Item>
+        {action === 'block' && (
+          <Form.Item
+            label={t('wish.until')}
+            htmlFor="block-until"
+            extra={t('wish.untilHint')}
+            validateStatus={untilPast ? 'error' : undefined}
+            help={untilPast ? t('wish.untilPast') : undefined}
+          >
+            <DatePicker
+              id="block-until"
+              showTime={{ format: 'HH:mm' }}
+              format="YYYY-MM-DD HH:mm"
+              value={until}
+              onChange={setUntil}
+              disabledDate={(day) => day.isBefore(dayjs(), 'day')}
+              presets={[1, 7, 30, 365].map((count) => ({ label: t('wish.days', { count }), value: () => dayjs().add(count, 'day') }))}
+            />
+          </Form.Item>
+        )}
+      </Form>
+      {wish.isError && <ProblemAlert problem={wish.error} />}
+    </Drawer>
+  );
+}
