@@ -136,8 +136,10 @@ func TestBody(t *testing.T) {
 			size   int
 			length int64
 		}{
-			{block, 21 << 20, 21 << 20}, {block, 21 << 20, -1},
-			{"/v1/session", 65 << 10, 65 << 10}, {"/v1/session", 65 << 10, -1}, // nobody has signed in yet
+			{block, 21 << 20, 21 << 20},
+			{block, 21 << 20, -1},
+			{"/v1/session", 65 << 10, 65 << 10},
+			{"/v1/session", 65 << 10, -1}, // nobody has signed in yet
 		} {
 			req := b.newRequest(t, request{method: http.MethodPost, path: w.path, body: "{}"})
 			req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(bytes.Repeat([]byte(" "), w.size))), w.length
@@ -204,7 +206,7 @@ func BenchmarkValidateOpenIDs(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				api.ValidateBlockBody(body)
+				_ = api.ValidateBlockBody(body)
 			}
 		})
 	}

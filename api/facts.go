@@ -62,21 +62,17 @@ func reconnectAdvice(connectURL string) string {
 	return "Send connect_url to the account's administrator, who authorizes again through it."
 }
 
-// stateWords says what AccountStateError says, without the state's code name.
+// stateWords says what AccountStateError says, without the state's code name, which is a fact of its own.
 func stateWords(e *authorizer.AccountStateError) string {
-	words := map[authorizer.State]string{
-		authorizer.StateRevoked:              "the merchant took the authorization of account %s back",
-		authorizer.StateNeedsReauthorization: "the authorization of account %s has been lost",
-		authorizer.StateLimited:              "WeChat restricted account %s",
-	}[e.State]
-	if words == "" {
-		return e.Error()
+	reason := e.Reason
+	if reason == "" {
+		reason = map[authorizer.State]string{
+			authorizer.StateRevoked:              "the merchant took the authorization back",
+			authorizer.StateNeedsReauthorization: "the authorization has been lost",
+			authorizer.StateLimited:              "WeChat restricted it",
+		}[e.State]
 	}
-	words = fmt.Sprintf(words, e.AppID)
-	if e.Reason != "" {
-		words += ": " + e.Reason
-	}
-	return words
+	return "account " + e.AppID + ": " + reason
 }
 
 func stateAdvice(e *authorizer.AccountStateError) string {

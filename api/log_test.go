@@ -37,7 +37,7 @@ func TestUnexpectedErrors(t *testing.T) {
 		b := setup(t, options{noAcount: true, change: func(c *api.Config) {
 			c.Console = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 		}})
-		_, err := b.client.Do(b.newRequest(t, request{path: "/anything"})) //nolint:bodyclose // there is none
+		_, err := b.client.Do(b.newRequest(t, request{path: "/anything"}))
 		require.Error(t, err)
 	})
 
@@ -62,7 +62,8 @@ func TestUnexpectedErrors(t *testing.T) {
 		b := setup(t, options{noAcount: true})
 		b.Pool.Close()
 		for _, r := range []request{
-			{path: "/v1/me"}, {method: "POST", path: "/v1/session", body: `{"key":"stw_A"}`, key: "none"},
+			{path: "/v1/me"},
+			{method: "POST", path: "/v1/session", body: `{"key":"stw_A"}`, key: "none"},
 			{path: "/v1/me", key: "none", header: http.Header{"Cookie": {"steward_session=abc"}}},
 			{method: "POST", path: "/wechat/" + b.ComponentAppID + "/events", body: "<xml/>", key: "none"},
 		} {

@@ -74,21 +74,29 @@ func rules() []rule {
 	)
 	return []rule{
 		{
-			is(errCrossOrigin), answer{forbidden, "cross-origin", "Another site's page may not do this"}, "",
+			is(errCrossOrigin),
+			answer{forbidden, "cross-origin", "Another site's page may not do this"},
+			"",
 			"Use the console itself, or call with a key instead of a cookie.",
 		},
 
 		{is(tenant.ErrNotFound), noRoute, "", "Check the ids: it does not exist, or not for this key."},
 		{
-			is(tenant.ErrUnauthenticated), answer{unknown, "unauthenticated", "No valid key"}, "",
+			is(tenant.ErrUnauthenticated),
+			answer{unknown, "unauthenticated", "No valid key"},
+			"",
 			"Send a valid key as Authorization: Bearer stw_…, or sign in again.",
 		},
 		{
-			is(tenant.ErrPlatformOnly), answer{forbidden, "platform-only", "For platform keys only"}, "",
+			is(tenant.ErrPlatformOnly),
+			answer{forbidden, "platform-only", "For platform keys only"},
+			"",
 			"Ask the service provider, whose keys these are, to do it.",
 		},
 		{
-			as[*tenant.ScopeMissingError], answer{forbidden, "scope-missing", "The key may not do this"}, "",
+			as[*tenant.ScopeMissingError],
+			answer{forbidden, "scope-missing", "The key may not do this"},
+			"",
 			"Use a key that has it, or have one made.",
 		},
 		{as[*tenant.UnknownScopeError], answer{unusable, "unknown-scope", "No such scope"}, "/scopes", "Choose among the scopes that the reference at /docs lists."},
@@ -96,31 +104,42 @@ func rules() []rule {
 		{is(tenant.ErrKeyExpiryPast), answer{unusable, "expiry-past", "The end lies in the past"}, "/expires_at", "Choose a later time, or leave it out."},
 		{is(tenant.ErrInvalidCursor), answer{bad, "invalid-cursor", "The cursor is not usable"}, "query:cursor", ""},
 		{
-			is(tenant.ErrIdempotencyKeyReused), answer{conflict, "idempotency-key-reused", "The Idempotency-Key was used for something else"},
+			is(tenant.ErrIdempotencyKeyReused),
+			answer{conflict, "idempotency-key-reused", "The Idempotency-Key was used for something else"},
 			"header:Idempotency-Key", "Nothing was done. Repeat the first request unchanged, or choose a new key for a new request.",
 		},
 
 		{
-			is(component.ErrUnknownComponent), answer{notFound, "unknown-component", "No such component"}, "",
+			is(component.ErrUnknownComponent),
+			answer{notFound, "unknown-component", "No such component"},
+			"",
 			"Check the component's appid; the service provider registers components.",
 		},
 		{
-			is(component.ErrNoTicket), answer{unavailable, "no-ticket", "The platform has no ticket from WeChat"}, "",
+			is(component.ErrNoTicket),
+			answer{unavailable, "no-ticket", "The platform has no ticket from WeChat"},
+			"",
 			"WeChat pushes one every ten minutes: try again then. If none comes, check the authorization event URL in the Open Platform console.",
 		},
 		{as[*component.InvalidParamError], invalidRequest, "", "Copy it from the Open Platform console."},
 
 		{
-			as[*authorizer.PermissionMissingError], answer{forbidden, "permission-missing", "The merchant has not granted what this needs"}, "",
+			as[*authorizer.PermissionMissingError],
+			answer{forbidden, "permission-missing", "The merchant has not granted what this needs"},
+			"",
 			"One of these has to be ticked when authorizing. Nothing was done.",
 		},
 		{as[*authorizer.AccountStateError], answer{conflict, "account-not-active", "Nothing can be done for the account as it is"}, "", "Nothing was done."},
 		{
-			as[*authorizer.AccountTakenError], answer{conflict, "account-taken", "The account is another tenant's"}, "",
+			as[*authorizer.AccountTakenError],
+			answer{conflict, "account-taken", "The account is another tenant's"},
+			"",
 			"An account stays with the tenant that it was given to first.",
 		},
 		{
-			is(authorizer.ErrNoComponent), answer{conflict, "no-component", "No component is registered"}, "",
+			is(authorizer.ErrNoComponent),
+			answer{conflict, "no-component", "No component is registered"},
+			"",
 			"Only the service provider can do that.",
 		},
 		{as[*authorizer.ComponentChoiceError], answer{unusable, "component-choice", "There are several components"}, "/component_appid", ""},
@@ -136,11 +155,13 @@ func rules() []rule {
 
 		{is(wechat.ErrSignature), answer{forbidden, "bad-signature", "Not signed by WeChat"}, "", "Check the callback token of the component."},
 		{is(wechat.ErrEnvelope), answer{forbidden, "bad-envelope", "Cannot be decrypted"}, "", "Check the EncodingAESKey and the appid of the component."},
-		{is(wechat.ErrEvent), answer{bad, "unreadable-event", "Decrypted, and not readable"}, "", ""},
+		{is(wechat.ErrEvent), answer{bad, "unreadable-event", "Decrypted, and not readable"}, "", "If WeChat sent it, report it as a bug."},
 		{quotaRefusal, answer{tooMany, "wechat-quota", "WeChat allows no more calls for now"}, "", ""},
 		{as[*wechat.Error], answer{badGateway, "wechat-refused", "WeChat refused"}, "", ""},
 		{
-			as[*wechat.TransportError], answer{badGateway, "wechat-unreachable", "WeChat gave no usable answer"}, "",
+			as[*wechat.TransportError],
+			answer{badGateway, "wechat-unreachable", "WeChat gave no usable answer"},
+			"",
 			"Try again; if it stays so, the operator looks into the network.",
 		},
 	}

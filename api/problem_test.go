@@ -103,18 +103,18 @@ func TestProblems(t *testing.T) {
 		"AccountRevoked": {
 			err: &authorizer.AccountStateError{AppID: "wx1", State: authorizer.StateRevoked, Reason: "the merchant said so.", ConnectURL: connectURL},
 			want: `{"status":409,"code":"account-not-active","title":"Nothing can be done for the account as it is","account_state":"revoked",
-				"detail":"The merchant took the authorization of account wx1 back: the merchant said so. Nothing was done. Send connect_url to the account's administrator, who authorizes again through it.",
+				"detail":"Account wx1: the merchant said so. Nothing was done. Send connect_url to the account's administrator, who authorizes again through it.",
 				"connect_url":"https://steward.test/connect/abc"}`,
 		},
 		"AccountNeedsReauthorizationWithoutLink": {
 			err: &authorizer.AccountStateError{AppID: "wx1", State: authorizer.StateNeedsReauthorization},
 			want: `{"status":409,"code":"account-not-active","title":"Nothing can be done for the account as it is","account_state":"needs_reauthorization",
-				"detail":"The authorization of account wx1 has been lost. Nothing was done. Make a connect link for the account, through which its administrator authorizes again."}`,
+				"detail":"Account wx1: the authorization has been lost. Nothing was done. Make a connect link for the account, through which its administrator authorizes again."}`,
 		},
 		"AccountLimited": {
 			err: &authorizer.AccountStateError{AppID: "wx1", State: authorizer.StateLimited, ConnectURL: connectURL},
 			want: `{"status":409,"code":"account-not-active","title":"Nothing can be done for the account as it is","account_state":"limited",
-				"detail":"WeChat restricted account wx1. Nothing was done. Ask the merchant to log in to mp.weixin.qq.com and see to the notice there.",
+				"detail":"Account wx1: WeChat restricted it. Nothing was done. Ask the merchant to log in to mp.weixin.qq.com and see to the notice there.",
 				"connect_url":"https://steward.test/connect/abc"}`,
 		},
 		"AccountTaken": {
@@ -196,7 +196,7 @@ func TestProblems(t *testing.T) {
 		},
 		"UnreadableEvent": {
 			err:  wechat.ErrEvent,
-			want: `{"status":400,"code":"unreadable-event","title":"Decrypted, and not readable","detail":"The decrypted message is not a readable event."}`,
+			want: `{"status":400,"code":"unreadable-event","title":"Decrypted, and not readable","detail":"The decrypted message is not a readable event. If WeChat sent it, report it as a bug."}`,
 		},
 		"Unknown": {
 			err: errors.New("secret of ours"),

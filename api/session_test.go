@@ -171,8 +171,13 @@ func TestSession(t *testing.T) {
 		t.Parallel()
 		c, _ := b.signIn(t, b.key)
 		foreign := [][]string{
-			{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example.com"},
-			{"Origin", "https://evil.example.com"}, {"Origin", "null"}, {"Origin", "https://steward.test.evil.example.com"}, {"Origin", "http://steward.test"},
+			{"Sec-Fetch-Site", "cross-site"},
+			{"Sec-Fetch-Site", "same-site"},
+			{"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example.com"},
+			{"Origin", "https://evil.example.com"},
+			{"Origin", "null"},
+			{"Origin", "https://steward.test.evil.example.com"},
+			{"Origin", "http://steward.test"},
 		}
 		for _, header := range foreign {
 			b.with(t, c, newLink, header...).problem(t, http.StatusForbidden, "cross-origin")
@@ -184,7 +189,10 @@ func TestSession(t *testing.T) {
 			require.Equal(t, http.StatusOK, b.with(t, c, request{path: "/v1/me"}, header...).status, "reading changes nothing")
 		}
 		for _, header := range [][]string{
-			{}, {"Sec-Fetch-Site", "same-origin"}, {"Sec-Fetch-Site", "none"}, {"Origin", b.url},
+			{},
+			{"Sec-Fetch-Site", "same-origin"},
+			{"Sec-Fetch-Site", "none"},
+			{"Origin", b.url},
 			{"Origin", "https://steward.test"}, // where the browser sees us; a proxy told us another host
 		} {
 			require.Equal(t, http.StatusCreated, b.with(t, c, newLink, header...).status, header)

@@ -218,6 +218,8 @@ func reasonOf(e *openapi3.SchemaError) string {
 			return "must be a time as in RFC 3339, such as 2027-01-31T08:00:00Z"
 		}
 		return "must be in the format " + e.Schema.Format
+	case "pattern": // that of appids
+		return "must have letters, digits, hyphens and underscores only"
 	case "required":
 		return "is required"
 	case "nullable":

@@ -78,7 +78,7 @@ func newApp(ctx context.Context, cfg Config, logger *slog.Logger) (*app, error) 
 	a := &app{pool: pool, logger: logger}
 	a.stopping, a.stop = context.WithCancel(context.Background())
 	if err = migrations.Check(ctx, pool); err == nil {
-		err = a.build(ctx, cfg, box)
+		err = a.build(cfg, box)
 	}
 	if err != nil {
 		a.stop()
@@ -105,7 +105,7 @@ func openPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
-func (a *app) build(ctx context.Context, cfg Config, box *secret.Box) error {
+func (a *app) build(cfg Config, box *secret.Box) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	client, err := wechat.NewClient(wechat.Config{APIURL: cfg.WeChatAPIURL, Observe: observeCalls(registry)})
@@ -132,9 +132,6 @@ func (a *app) build(ctx context.Context, cfg Config, box *secret.Box) error {
 	if a.blacklist, err = blacklist.NewService(blacklist.Config{
 		Pool: a.pool, WeChat: client, Authorizers: a.authorizers, Jobs: inserting, Logger: a.logger,
 	}); err != nil {
-		return err
-	}
-	if err := a.registerComponent(ctx, cfg); err != nil {
 		return err
 	}
 	workers := river.NewWorkers()
@@ -203,19 +200,17 @@ func (a *app) sweepForever(name string, sweep func(context.Context) error) {
 	}
 }
 
-// close ends the background work and waits for it: running calls to WeChat end and are recorded.
-func (a *app) close() error {
+// close ends the background work and waits for it until ctx ends: running calls to WeChat end and are recorded.
+func (a *app) close(ctx context.Context) error {
 	a.stop()
 	a.sweeps.Wait()
 	defer a.pool.Close()
 	if !a.started {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-	defer cancel()
 	// Cancelled, a push begins no further call; Stop would let it go on for its whole turn, longer than docker stop waits.
 	if err := a.jobs.StopAndCancel(ctx); err != nil {
-		return fmt.Errorf("some jobs did not end in %s; they are taken up again at the next start: %w", stopTimeout, err)
+		return fmt.Errorf("some jobs did not end in time; they are taken up again at the next start: %w", err)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,12 +39,10 @@ func TestTerminatedInTheMiddleOfABatch(t *testing.T) {
 	b := setup(t)
 	appid, followers := b.connect(people, "1", "2")
 	running := make(chan struct{})
-	calls := 0
+	var calls atomic.Int64
 	b.sim.BeforeCall(func(call simulator.Call) {
-		if call.Path == pathBlock {
-			if calls++; calls == 5 {
-				close(running)
-			}
+		if call.Path == pathBlock && calls.Add(1) == 5 {
+			close(running)
 		}
 	})
 	slow(t, b, pathBlock, 150*time.Millisecond)

@@ -56,7 +56,7 @@ func (*doctorCmd) Run(p *program) error {
 	r.ok("configuration", "complete")
 	if a := examineDatabase(p.ctx, r, cfg); a != nil {
 		examineComponents(p.ctx, r, a)
-		_ = a.close() // nothing was started
+		_ = a.close(p.ctx) // nothing was started
 	}
 	examineCallbacks(p.ctx, r, cfg)
 	if web.Built() {
@@ -101,7 +101,7 @@ func examineComponents(ctx context.Context, r *report, a *app) {
 		return
 	}
 	if len(components) == 0 {
-		r.fail("components", "none is registered: set the four STEWARD_COMPONENT_… variables, or POST /v1/components")
+		r.fail("components", "none is registered: set the four STEWARD_COMPONENT_… variables and start Steward, or POST /v1/components")
 	}
 	for _, c := range components {
 		examineTicket(r, c, time.Now())

@@ -134,33 +134,33 @@ func TestForgedCallbacks(t *testing.T) {
 	ticket := ticketOf(time.Now().Add(time.Minute))
 	otherToken, otherKey := us, us
 	otherToken.token, otherKey.aesKey = "anothertoken", aesKeyText()
-	push := func(us ours, tail, url, event string) request {
-		target, body := seal(us, tail, url, event)
-		return request{method: http.MethodPost, url: target, body: body, contentType: "text/xml"}
-	}
 	with := func(r request, change func(*request)) request {
 		change(&r)
 		return r
 	}
 	good := push(us, us.appid, b.eventURL(), event(us.appid))
 	stored := `SELECT count(*) FROM component_events`
+	const second = "wx00000000000000fe" // another component of ours, with secrets of its own
+	b.post("/v1/components", map[string]string{"appid": second, "appsecret": hexText(16), "token": "secondtoken", "encoding_aes_key": aesKeyText()}).is(200)
 	ticketBefore := b.ticket()
 
 	for name, c := range map[string]struct {
 		request
 		statuses []int
 	}{
-		"SignedWithAnotherToken":       {push(otherToken, us.appid, b.eventURL(), event(us.appid)), []int{401, 403}},
-		"TicketSignedWithAnotherToken": {push(otherToken, us.appid, b.eventURL(), ticket), []int{401, 403}},
-		"RightSignatureWrongKey":       {push(otherKey, us.appid, b.eventURL(), event(us.appid)), []int{401, 403}},
-		"TicketRightSignatureWrongKey": {push(otherKey, us.appid, b.eventURL(), ticket), []int{401, 403}},
-		"ForAnotherComponent":          {push(us, "wx00000000000000ff", b.eventURL(), event(us.appid)), []int{401, 403}},
-		"AboutAnotherComponent":        {push(us, us.appid, b.eventURL(), event("wx00000000000000ff")), []int{400, 401, 403, 404}},
-		"TicketOfAnotherComponent":     {push(us, us.appid, b.eventURL(), strings.ReplaceAll(ticket, us.appid, "wx00000000000000ff")), []int{400, 401, 403, 404}},
-		"ToAComponentThatWeAreNot":     {push(us, us.appid, b.front.url+"/wechat/wx00000000000000ff/events", event(us.appid)), []int{401, 403, 404}},
-		"EncryptedGarbage":             {push(us, us.appid, b.eventURL(), "<xml><InfoType>"), []int{400, 403}},
-		"EncryptedNothing":             {push(us, us.appid, b.eventURL(), ""), []int{400, 403}},
-		"TicketThatIsEmpty":            {push(us, us.appid, b.eventURL(), strings.Replace(ticket, "ticket@@@forged", "", 1)), []int{400, 403}},
+		"SignedWithAnotherToken":        {push(otherToken, us.appid, b.eventURL(), event(us.appid)), []int{401, 403}},
+		"TicketSignedWithAnotherToken":  {push(otherToken, us.appid, b.eventURL(), ticket), []int{401, 403}},
+		"RightSignatureWrongKey":        {push(otherKey, us.appid, b.eventURL(), event(us.appid)), []int{401, 403}},
+		"TicketRightSignatureWrongKey":  {push(otherKey, us.appid, b.eventURL(), ticket), []int{401, 403}},
+		"ForAnotherComponent":           {push(us, "wx00000000000000ff", b.eventURL(), event(us.appid)), []int{401, 403}},
+		"AboutAnotherComponent":         {push(us, us.appid, b.eventURL(), event("wx00000000000000ff")), []int{400, 401, 403, 404}},
+		"TicketOfAnotherComponent":      {push(us, us.appid, b.eventURL(), strings.ReplaceAll(ticket, us.appid, "wx00000000000000ff")), []int{400, 401, 403, 404}},
+		"ToAnotherComponentOfOurs":      {push(us, us.appid, b.front.url+"/wechat/"+second+"/events", event(us.appid)), []int{401, 403}},
+		"MessageSignedWithAnotherToken": {push(otherToken, us.appid, b.front.url+"/wechat/"+us.appid+"/messages/"+appid, "<xml></xml>"), []int{401, 403}},
+		"ToAComponentThatWeAreNot":      {push(us, us.appid, b.front.url+"/wechat/wx00000000000000ff/events", event(us.appid)), []int{401, 403, 404}},
+		"EncryptedGarbage":              {push(us, us.appid, b.eventURL(), "<xml><InfoType>"), []int{400, 403}},
+		"EncryptedNothing":              {push(us, us.appid, b.eventURL(), ""), []int{400, 403}},
+		"TicketThatIsEmpty":             {push(us, us.appid, b.eventURL(), strings.Replace(ticket, "ticket@@@forged", "", 1)), []int{400, 403}},
 		"SignatureInsteadOfMsgSignature": {with(good, func(r *request) {
 			r.url = strings.ReplaceAll(strings.ReplaceAll(r.url, "msg_signature", "x"), "signature", "msg_signature")
 		}), []int{401, 403}},
@@ -217,16 +217,50 @@ func TestForgedCallbacks(t *testing.T) {
 		require.Equal(t, "hello", string(b.visit(probe).is(200).body))
 	})
 
+	t.Run("AGenuineMessageIsAcknowledged", func(t *testing.T) {
+		require.NoError(t, b.sim.SetCallbackURLs("", b.eventURL(), b.front.url+"/wechat/"+us.appid+"/messages/$APPID$"))
+		reply, err := b.sim.PushMessage(t.Context(), appid, simulator.Message{From: b.sim.FollowersOf(appid)[0], MsgType: "text", Content: "你好"})
+		require.NoError(t, err)
+		require.True(t, reply.Delivered, reply.Why)
+	})
+
 	t.Run("AnEventOfAnUnknownKindIsKeptAndLeftAlone", func(t *testing.T) {
 		require.NoError(t, b.sim.Push(t.Context(), simulator.Event{InfoType: "notify_third_fasteregister", Fields: map[string]string{"status": "0"}}))
 		require.Equal(t, 1, b.count(stored+` WHERE info_type = 'notify_third_fasteregister' AND processed_at IS NOT NULL`))
 	})
 }
 
-// ticket is what the database holds of our ticket, sealed.
+// push is a push as WeChat sends it; tail is the appid at the end of the plain text.
+func push(us ours, tail, url, event string) request {
+	target, body := seal(us, tail, url, event)
+	return request{method: http.MethodPost, url: target, body: body, contentType: "text/xml"}
+}
+
+// Who holds the callback keys of one of our components can say nothing about another.
+func TestComponentsCannotSpeakForEachOther(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	us := b.us()
+	const other = "wx00000000000000fe"
+	b.post("/v1/components", map[string]string{"appid": other, "appsecret": hexText(16), "token": "secondtoken", "encoding_aes_key": aesKeyText()}).is(200)
+	before := b.ticket()
+	for name, event := range map[string]string{
+		"Ticket":       `<InfoType>component_verify_ticket</InfoType><ComponentVerifyTicket>ticket@@@forged</ComponentVerifyTicket>`,
+		"Unauthorized": `<InfoType>unauthorized</InfoType><AuthorizerAppid>wx00000000000000aa</AuthorizerAppid>`,
+	} {
+		event = fmt.Sprintf(`<xml><AppId>%s</AppId><CreateTime>%d</CreateTime>%s</xml>`, other, time.Now().Unix(), event)
+		a := b.send(push(us, us.appid, b.steward.url+"/wechat/"+us.appid+"/events", event))
+		require.Contains(t, []int{400, 401, 403, 404}, a.status, name)
+		require.Equal(t, before, b.ticket(), name)
+		require.Zero(t, b.count(`SELECT count(*) FROM component_events`), name)
+	}
+}
+
+// ticket is what the database holds of our tickets, sealed.
 func (b *bundle) ticket() string {
 	b.t.Helper()
 	var row string
-	require.NoError(b.t, b.db.QueryRow(b.t.Context(), `SELECT ticket_sealed::text || ticket_created_at::text || ticket_received_at::text FROM components`).Scan(&row))
+	require.NoError(b.t, b.db.QueryRow(b.t.Context(), `
+		SELECT string_agg(concat(appid, ticket_sealed, ticket_created_at, ticket_received_at), ' ' ORDER BY appid) FROM components`).Scan(&row))
 	return row
 }

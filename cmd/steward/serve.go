@@ -49,6 +49,9 @@ func serve(ctx context.Context, cfg Config, listener net.Listener, logger *slog.
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	if err := a.registerComponent(ctx, cfg); err != nil {
+		return errors.Join(err, listener.Close(), a.close(ctx))
+	}
 	server := &http.Server{Handler: a.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
@@ -71,7 +74,10 @@ func shutDown(server *http.Server, a *app) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	err := server.Shutdown(ctx)
-	return errors.Join(err, a.close())
+	if err != nil {
+		err = errors.Join(err, server.Close())
+	}
+	return errors.Join(err, a.close(ctx))
 }
 
 func listenOn(ctx context.Context, addr string) (net.Listener, error) {

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -82,6 +83,7 @@ func TestTwoProcessesRenewEachTokenOnce(t *testing.T) {
 	}
 	b.sim.ResetCalls()
 	b.sim.ExpireTokens(appids...)
+	slow(t, b, pathAuthorizerToken, 300*time.Millisecond) // so that the others come while one is at it
 	_, err := b.db.Exec(t.Context(), `
 		UPDATE authorizer_tokens SET access_token_expires_at = now() - interval '1 second', renewed_at = now() - interval '2 hours', renew_after = now()`)
 	require.NoError(t, err)

@@ -143,6 +143,13 @@ func (w *otherWeChat) blocked() []string {
 	return slices.Clone(w.blacklist)
 }
 
+// spoiltCalls is how many calls sabotage answered.
+func (w *otherWeChat) spoiltCalls() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.spoilt
+}
+
 // requireNoMistakes fails the test for what no client may do.
 func (w *otherWeChat) requireNoMistakes() {
 	w.t.Helper()

@@ -21,7 +21,14 @@ export async function openBrowser() {
   const executablePath = process.env['CHROMIUM_PATH'] ?? places.find((place) => existsSync(place));
   if (!executablePath) throw new Error('no Chromium found: install one, or name it in CHROMIUM_PATH');
   mkdirSync(out, { recursive: true });
-  const quiet = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+  const quiet = [
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ];
   // Chromium refuses its sandbox to root, which is who runs in most containers.
   return chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ['--no-sandbox', ...quiet] : quiet });
 }
@@ -34,7 +41,13 @@ export async function openBrowser() {
  * @param {import('playwright-core').BrowserContextOptions} [options]
  */
 export async function openPage(browser, url, options) {
-  const context = await browser.newContext({ baseURL: url, locale: 'en-US', viewport: { width: 1440, height: 900 }, reducedMotion: 'reduce', ...options });
+  const context = await browser.newContext({
+    baseURL: url,
+    locale: 'en-US',
+    viewport: { width: 1440, height: 900 },
+    reducedMotion: 'reduce',
+    ...options,
+  });
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);
   /** @type {string[]} */

@@ -211,7 +211,9 @@ describe('The console', { timeout: 600_000 }, () => {
     const merchant = await page.context().newPage();
     await merchant.goto(url);
     await merchant.getByRole('link', { name: 'Authorize' }).first().click();
-    const offered = await merchant.locator('input[name=account]').evaluateAll((inputs) => inputs.map((input) => input.getAttribute('value') ?? ''));
+    const offered = await merchant
+      .locator('input[name=account]')
+      .evaluateAll((inputs) => inputs.map((input) => input.getAttribute('value') ?? ''));
     const appid = offered.find((one) => !known.has(one)) ?? '';
     assert.ok(appid, 'the simulated WeChat has an account that belongs to no tenant yet');
     await merchant.locator(`input[name=account][value=${appid}]`).check();

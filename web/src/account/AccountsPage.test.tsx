@@ -87,7 +87,9 @@ describe('The accounts', () => {
   test('come in pages, there and back', async () => {
     const fake = steward({
       [list]: ({ query }) =>
-        query.cursor ? page(anAccount({ appid: 'wx02', nick_name: 'Second' })) : { ...page(anAccount({ nick_name: 'First one' })), next_cursor: 'c2' },
+        query.cursor
+          ? page(anAccount({ appid: 'wx02', nick_name: 'Second' }))
+          : { ...page(anAccount({ nick_name: 'First one' })), next_cursor: 'c2' },
     });
     const { user, history } = open(place);
     await screen.findByText('First one');

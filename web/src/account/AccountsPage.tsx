@@ -29,16 +29,28 @@ export function AccountsPage() {
   const mayConnect = useMay('connect-links:write');
   const [connecting, setConnecting] = useState(false);
   const accounts = useQuery({
-    ...listAuthorizersOptions({ path: { tenant_id: tenantId }, query: { state: search.state, q: search.q, cursor: search.cursor, limit: 50 } }),
+    ...listAuthorizersOptions({
+      path: { tenant_id: tenantId },
+      query: { state: search.state, q: search.q, cursor: search.cursor, limit: 50 },
+    }),
     placeholderData: keepPreviousData,
     refetchInterval: 15_000,
   });
-  const filter = (change: Partial<AccountsSearch>) => void navigate({ search: (previous) => ({ ...previous, ...change, cursor: undefined }), replace: true });
-  const pager = useTrail(search.cursor, accounts.data?.next_cursor, (cursor, trail) =>
-    void navigate({ search: (previous) => ({ ...previous, cursor }), state: (previous) => ({ ...previous, trail }) }),
+  const filter = (change: Partial<AccountsSearch>) =>
+    void navigate({ search: (previous) => ({ ...previous, ...change, cursor: undefined }), replace: true });
+  const pager = useTrail(
+    search.cursor,
+    accounts.data?.next_cursor,
+    (cursor, trail) => void navigate({ search: (previous) => ({ ...previous, cursor }), state: (previous) => ({ ...previous, trail }) }),
   );
   const connect = (
-    <Button type="primary" icon={<LinkOutlined aria-hidden />} disabled={!mayConnect} title={mayConnect ? undefined : t('frame.notAllowed')} onClick={() => setConnecting(true)}>
+    <Button
+      type="primary"
+      icon={<LinkOutlined aria-hidden />}
+      disabled={!mayConnect}
+      title={mayConnect ? undefined : t('frame.notAllowed')}
+      onClick={() => setConnecting(true)}
+    >
       {t('connect.button')}
     </Button>
   );
@@ -55,7 +67,10 @@ export function AccountsPage() {
           className="state-filter"
           aria-label={t('accounts.stateFilter')}
           value={search.state ?? 'all'}
-          options={[{ value: 'all', label: t('accounts.allStates') }, ...states.map((state) => ({ value: state, label: t(`state.${state}`) }))]}
+          options={[
+            { value: 'all', label: t('accounts.allStates') },
+            ...states.map((state) => ({ value: state, label: t(`state.${state}`) })),
+          ]}
           onChange={(state) => filter({ state: state === 'all' ? undefined : state })}
         />
       </div>

@@ -25,15 +25,27 @@ export function AccountsTable({ accounts, tenantId, refreshing, empty }: Props) 
   const { t } = useTranslation();
   const narrow = useNarrow();
   const columns: TableColumnsType<Authorizer> = [
-    { key: 'account', title: t('accounts.account'), width: 240, render: (_, account) => <AccountIdentity account={account} tenantId={tenantId} /> },
+    {
+      key: 'account',
+      title: t('accounts.account'),
+      width: 240,
+      render: (_, account) => <AccountIdentity account={account} tenantId={tenantId} />,
+    },
     { key: 'state', title: t('accounts.state'), width: 220, render: (_, account) => <AccountState account={account} /> },
     { key: 'token', title: t('accounts.token'), width: 190, render: (_, account) => <TokenExpiry account={account} /> },
     { key: 'sets', title: t('accounts.permissionSets'), width: 230, render: (_, account) => <PermissionSets account={account} /> },
     { key: 'verification', title: t('accounts.verification'), width: 190, render: (_, account) => <Verification account={account} /> },
     { key: 'warnings', title: t('accounts.warnings'), render: (_, account) => <AccountWarnings account={account} /> },
-    { key: 'blacklist', title: <span className="unseen">{t('blacklist.title')}</span>, width: 100, render: (_, account) => <BlacklistLink account={account} tenantId={tenantId} /> },
+    {
+      key: 'blacklist',
+      title: <span className="unseen">{t('blacklist.title')}</span>,
+      width: 100,
+      render: (_, account) => <BlacklistLink account={account} tenantId={tenantId} />,
+    },
   ];
-  const card: TableColumnsType<Authorizer> = [{ key: 'account', title: t('accounts.account'), render: (_, account) => <AccountCard account={account} tenantId={tenantId} /> }];
+  const card: TableColumnsType<Authorizer> = [
+    { key: 'account', title: t('accounts.account'), render: (_, account) => <AccountCard account={account} tenantId={tenantId} /> },
+  ];
   return (
     <Table<Authorizer>
       size="small"

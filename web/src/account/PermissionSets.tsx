@@ -19,7 +19,15 @@ export function PermissionSets({ account }: { account: Authorizer }) {
         </Tag>
       )}
       {others.length > 0 && (
-        <Popover trigger={['click']} title={t('permission.others')} content={<div className="set-list"><PermissionSetTags sets={others} /></div>}>
+        <Popover
+          trigger={['click']}
+          title={t('permission.others')}
+          content={
+            <div className="set-list">
+              <PermissionSetTags sets={others} />
+            </div>
+          }
+        >
           <Button size="small" type="text" className="more" aria-label={t('permission.showOthers', { count: others.length })}>
             +{others.length}
           </Button>

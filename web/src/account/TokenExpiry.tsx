@@ -33,7 +33,8 @@ export function TokenExpiry({ account }: { account: Authorizer }) {
           }
         >
           <span className="small token-error" tabIndex={0}>
-            {t('token.lastError')} {lastError.errcode === 0 ? t('refusal.notReached') : lastError.errcode} · <RelativeTime at={lastError.at} />
+            {t('token.lastError')} {lastError.errcode === 0 ? t('refusal.notReached') : lastError.errcode} ·{' '}
+            <RelativeTime at={lastError.at} />
           </span>
         </Tooltip>
       )}

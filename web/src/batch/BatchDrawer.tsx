@@ -29,7 +29,13 @@ export function BatchDrawer({ tenantId, batchId, onClose, onProgress }: Props) {
     refetchInterval: ({ state }) => (state.data && hasEnded(state.data) ? false : 1_000),
   });
   return (
-    <Drawer open onClose={onClose} size={760} className="batch-drawer" title={batch.data ? t(`batch.${batch.data.action}`) : t('batch.title')}>
+    <Drawer
+      open
+      onClose={onClose}
+      size={760}
+      className="batch-drawer"
+      title={batch.data ? t(`batch.${batch.data.action}`) : t('batch.title')}
+    >
       {batch.isError && <ProblemAlert problem={batch.error} onRetry={() => void batch.refetch()} />}
       {batch.isPending && <Skeleton active />}
       {batch.data && <BatchView batch={batch.data} tenantId={tenantId} onProgress={onProgress} />}
@@ -57,7 +63,10 @@ function BatchView({ batch, tenantId, onProgress }: { batch: Batch; tenantId: st
           showIcon
           title={
             <>
-              {t('batch.paused')} {batch.paused_until && <Trans i18nKey="batch.resumes" components={{ at: <RelativeTime at={batch.paused_until} tabStop /> }} />}
+              {t('batch.paused')}{' '}
+              {batch.paused_until && (
+                <Trans i18nKey="batch.resumes" components={{ at: <RelativeTime at={batch.paused_until} tabStop /> }} />
+              )}
             </>
           }
           description={<ServerText>{batch.pause_reason}</ServerText>}

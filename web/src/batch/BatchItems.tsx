@@ -68,7 +68,11 @@ function ItemTable({ items, loading, empty }: { items: BatchItem[] | undefined; 
   const wide: TableColumnsType<BatchItem> = [
     { key: 'openid', title: t('blacklist.openid'), width: 300, render: (_, item) => openid(item) },
     { key: 'outcome', title: t('batch.outcome'), width: 120, render: (_, item) => <OutcomeTag outcome={item.outcome} /> },
-    { key: 'advice', title: t('batch.advice'), render: (_, item) => <Refusal errcode={item.errcode} rid={item.rid} advice={item.advice} /> },
+    {
+      key: 'advice',
+      title: t('batch.advice'),
+      render: (_, item) => <Refusal errcode={item.errcode} rid={item.rid} advice={item.advice} />,
+    },
   ];
   const card: TableColumnsType<BatchItem> = [
     {

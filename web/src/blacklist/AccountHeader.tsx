@@ -82,7 +82,9 @@ function AccountTrouble({ account, tenantId }: { account: Authorizer; tenantId: 
           action={connect}
         />
       )}
-      {active && !mayBlacklist && <Alert type="warning" showIcon title={t('permission.missingTitle')} description={t('permission.missingHelp')} action={connect} />}
+      {active && !mayBlacklist && (
+        <Alert type="warning" showIcon title={t('permission.missingTitle')} description={t('permission.missingHelp')} action={connect} />
+      )}
       {account.warnings.length > 0 && <Alert type="warning" showIcon title={<AccountWarnings account={account} />} />}
       {connecting && <ConnectDialog tenantId={tenantId} appid={account.appid} onClose={() => setConnecting(false)} />}
     </div>

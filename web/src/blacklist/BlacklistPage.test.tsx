@@ -41,7 +41,13 @@ describe('The blacklist', () => {
         anEntry(),
         anEntry({ openid: 'oByHand', want: null, wanted_at: null }),
         anEntry({ openid: 'oWaiting', actual: null, pending: true }),
-        anEntry({ openid: 'oRefused', actual: 'unblocked', errcode: 49003, rid: 'rid-9', advice: 'This openid belongs to another account.' }),
+        anEntry({
+          openid: 'oRefused',
+          actual: 'unblocked',
+          errcode: 49003,
+          rid: 'rid-9',
+          advice: 'This openid belongs to another account.',
+        }),
       ),
     });
     open(place);
@@ -109,7 +115,10 @@ describe('Blocking', () => {
     expect(history.location.href).toBe(`${place}?batch=b1`);
 
     fake.on('GET /v1/tenants/t1/batches/b1', aBatch({ counts, ended_at: '2026-01-02T00:00:05Z' }));
-    fake.on('GET /v1/tenants/t1/batches/b1/items', page(anItem(), anItem({ openid: 'oBad', outcome: 'failed', errcode: 40003, rid: 'rid-7', advice: 'Check this openid.' })));
+    fake.on(
+      'GET /v1/tenants/t1/batches/b1/items',
+      page(anItem(), anItem({ openid: 'oBad', outcome: 'failed', errcode: 40003, rid: 'rid-7', advice: 'Check this openid.' })),
+    );
     expect(await screen.findByText('1 of 2 succeeded, 1 failed')).toBeVisible();
     const bad = (await screen.findByText('oBad')).closest('tr');
     await waitFor(() => expect(bad).toHaveTextContent(/Failed.*40003.*Check this openid\..*rid-7/));
@@ -153,7 +162,9 @@ describe('Blocking', () => {
     await user.click(within(form).getByRole('button', { name: 'Block 1 person' }));
     const alert = await within(form).findByText('Set 2 is missing.');
     const problem = alert.closest<HTMLElement>('[role=alert]');
-    expect(problem).toHaveTextContent(/Any one of these permission sets is enough:.*User management 2.*Granted so far:.*Message management 1/);
+    expect(problem).toHaveTextContent(
+      /Any one of these permission sets is enough:.*User management 2.*Granted so far:.*Message management 1/,
+    );
     expect(within(problem ?? form).getByRole('link')).toHaveAttribute('href', 'https://steward.test/connect/again');
     expect(within(form).getByLabelText('OpenIDs')).toHaveValue('oAlice');
   });
@@ -168,9 +179,15 @@ describe('Blocking', () => {
 describe('A batch', () => {
   test('is found again by its address, filtered by outcome, and says why it rests', async () => {
     const fake = steward({
-      'GET /v1/tenants/t1/batches/b1': aBatch({ status: 'paused', counts: { ...counts, pending: 1, done: 0 }, pause_reason: 'The quota is used up.' }),
+      'GET /v1/tenants/t1/batches/b1': aBatch({
+        status: 'paused',
+        counts: { ...counts, pending: 1, done: 0 },
+        pause_reason: 'The quota is used up.',
+      }),
       'GET /v1/tenants/t1/batches/b1/items': ({ query }) =>
-        query.outcome === 'failed' ? page(anItem({ openid: 'oBad', outcome: 'failed' })) : page(anItem({ outcome: 'pending' }), anItem({ openid: 'oBad', outcome: 'failed' })),
+        query.outcome === 'failed'
+          ? page(anItem({ openid: 'oBad', outcome: 'failed' }))
+          : page(anItem({ outcome: 'pending' }), anItem({ openid: 'oBad', outcome: 'failed' })),
     });
     const { user, history } = open(`${place}?batch=b1`);
     const dialog = await screen.findByRole('dialog');

@@ -4,7 +4,12 @@ import { useCallback, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { BatchDrawer } from '../batch/BatchDrawer';
 import type { Batch } from '../client';
-import { getAuthorizerOptions, listBatchesQueryKey, listBlacklistOptions, listBlacklistQueryKey } from '../client/@tanstack/react-query.gen';
+import {
+  getAuthorizerOptions,
+  listBatchesQueryKey,
+  listBlacklistOptions,
+  listBlacklistQueryKey,
+} from '../client/@tanstack/react-query.gen';
 import { useTitle } from '../frame/useTitle';
 import { CursorPager } from '../paging/CursorPager';
 import { useTrail } from '../paging/useTrail';
@@ -46,8 +51,10 @@ function AccountBlacklist() {
   const change = (values: Partial<BlacklistSearch>, replace = true) =>
     void navigate({ search: (previous) => ({ ...previous, ...values }), state: (previous) => previous, replace });
   const filter = (values: Partial<BlacklistSearch>) => change({ ...values, cursor: undefined });
-  const pager = useTrail(search.cursor, entries.data?.next_cursor, (cursor, trail) =>
-    void navigate({ search: (previous) => ({ ...previous, cursor }), state: (previous) => ({ ...previous, trail }) }),
+  const pager = useTrail(
+    search.cursor,
+    entries.data?.next_cursor,
+    (cursor, trail) => void navigate({ search: (previous) => ({ ...previous, cursor }), state: (previous) => ({ ...previous, trail }) }),
   );
   const refresh = useCallback(() => {
     void queryClient.invalidateQueries({ queryKey: listBlacklistQueryKey({ path: { tenant_id: tenantId, appid } }) });
@@ -78,7 +85,14 @@ function AccountBlacklist() {
         page={entries.data}
         selected={selected.length}
         pull={
-          <PullStatus tenantId={tenantId} appid={appid} pullId={search.pull} syncedAt={entries.data?.synced_at} onPull={(pull) => change({ pull })} onDone={refresh} />
+          <PullStatus
+            tenantId={tenantId}
+            appid={appid}
+            pullId={search.pull}
+            syncedAt={entries.data?.synced_at}
+            onPull={(pull) => change({ pull })}
+            onDone={refresh}
+          />
         }
         onFilter={filter}
         onClearSelection={() => setSelected([])}
@@ -106,7 +120,13 @@ function AccountBlacklist() {
       <WishDrawer action="block" open={asking === 'block'} {...wish} />
       {asking === 'unblock' && <WishDrawer action="unblock" open initialText={selected.join('\n')} {...wish} />}
       {search.batch && (
-        <BatchDrawer key={search.batch} tenantId={tenantId} batchId={search.batch} onClose={() => change({ batch: undefined })} onProgress={refresh} />
+        <BatchDrawer
+          key={search.batch}
+          tenantId={tenantId}
+          batchId={search.batch}
+          onClose={() => change({ batch: undefined })}
+          onProgress={refresh}
+        />
       )}
     </div>
   );

@@ -30,7 +30,12 @@ export function EntryTable({ entries, refreshing, selected, empty, onSelect, onS
     { key: 'until', title: t('blacklist.until'), width: 110, render: (_, entry) => entry.until && <RelativeTime at={entry.until} /> },
     { key: 'reason', title: t('blacklist.reason'), render: (_, entry) => entry.reason },
     { key: 'who', title: t('blacklist.who'), width: 190, render: (_, entry) => <Who entry={entry} /> },
-    { key: 'batch', title: <span className="unseen">{t('blacklist.batch')}</span>, width: 80, render: (_, entry) => <BatchButton entry={entry} onShowBatch={onShowBatch} /> },
+    {
+      key: 'batch',
+      title: <span className="unseen">{t('blacklist.batch')}</span>,
+      width: 80,
+      render: (_, entry) => <BatchButton entry={entry} onShowBatch={onShowBatch} />,
+    },
   ];
   const card: TableColumnsType<BlacklistEntry> = [
     {
@@ -100,7 +105,13 @@ function BatchButton({ entry, onShowBatch }: { entry: BlacklistEntry; onShowBatc
   const { batch_id: id } = entry;
   if (id === null) return null;
   return (
-    <Button size="small" type="link" className="flush" onClick={() => onShowBatch(id)} aria-label={t('blacklist.batchOf', { openid: entry.openid })}>
+    <Button
+      size="small"
+      type="link"
+      className="flush"
+      onClick={() => onShowBatch(id)}
+      aria-label={t('blacklist.batchOf', { openid: entry.openid })}
+    >
       {t('blacklist.batch')}
     </Button>
   );

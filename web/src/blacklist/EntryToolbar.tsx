@@ -42,7 +42,9 @@ export function EntryToolbar({ search, page, selected, pull, onFilter, onClearSe
         </div>
       </div>
       <div className="toolbar-facts">
-        <span role="status">{page ? t('blacklist.total', { count: page.total, number: page.total.toLocaleString(i18n.language) }) : '…'}</span>
+        <span role="status">
+          {page ? t('blacklist.total', { count: page.total, number: page.total.toLocaleString(i18n.language) }) : '…'}
+        </span>
         {pull}
         {selected > 0 && (
           <span className="selection">

@@ -9,8 +9,12 @@ export function OpenIdCounts({ id, counts }: { id: string; counts: PastedOpenIds
   return (
     <div id={id} className="counts" role="status">
       <span className="tags">
-        <Tag color={counts.unique > 0 ? 'success' : undefined}>{t('counts.openids', { count: counts.unique, number: number(counts.unique) })}</Tag>
-        {counts.duplicates > 0 && <Tag color="warning">{t('counts.duplicates', { count: counts.duplicates, number: number(counts.duplicates) })}</Tag>}
+        <Tag color={counts.unique > 0 ? 'success' : undefined}>
+          {t('counts.openids', { count: counts.unique, number: number(counts.unique) })}
+        </Tag>
+        {counts.duplicates > 0 && (
+          <Tag color="warning">{t('counts.duplicates', { count: counts.duplicates, number: number(counts.duplicates) })}</Tag>
+        )}
         {counts.blanks > 0 && <Tag>{t('counts.blanks', { count: counts.blanks, number: number(counts.blanks) })}</Tag>}
       </span>
       {counts.odd.length > 0 && (

@@ -39,7 +39,9 @@ export function PullStatus({ tenantId, appid, pullId, syncedAt, onPull, onDone }
   return (
     <>
       {syncedAt !== undefined && (
-        <span>{syncedAt === null ? t('pull.never') : <Trans i18nKey="pull.read" components={{ at: <RelativeTime at={syncedAt} tabStop /> }} />}</span>
+        <span>
+          {syncedAt === null ? t('pull.never') : <Trans i18nKey="pull.read" components={{ at: <RelativeTime at={syncedAt} tabStop /> }} />}
+        </span>
       )}
       <Button
         size="small"
@@ -51,9 +53,21 @@ export function PullStatus({ tenantId, appid, pullId, syncedAt, onPull, onDone }
       >
         {t('pull.button')}
       </Button>
-      {start.isError && <div className="whole-line"><ProblemAlert problem={start.error} /></div>}
-      {pullId !== undefined && pull.isError && <div className="whole-line"><ProblemAlert problem={pull.error} onRetry={() => onPull(undefined)} /></div>}
-      {shown && <div className="whole-line" role="status"><PullView pull={shown} onClose={() => onPull(undefined)} /></div>}
+      {start.isError && (
+        <div className="whole-line">
+          <ProblemAlert problem={start.error} />
+        </div>
+      )}
+      {pullId !== undefined && pull.isError && (
+        <div className="whole-line">
+          <ProblemAlert problem={pull.error} onRetry={() => onPull(undefined)} />
+        </div>
+      )}
+      {shown && (
+        <div className="whole-line" role="status">
+          <PullView pull={shown} onClose={() => onPull(undefined)} />
+        </div>
+      )}
     </>
   );
 }
@@ -78,7 +92,12 @@ function PullView({ pull, onClose }: { pull: Pull; onClose: () => void }) {
         showIcon
         closable={{ onClose, 'aria-label': t('pull.close') }}
         title={t('pull.failed')}
-        description={<><p>{pull.error}</p><Refusal errcode={pull.errcode} rid={pull.rid} advice={pull.advice} /></>}
+        description={
+          <>
+            <p>{pull.error}</p>
+            <Refusal errcode={pull.errcode} rid={pull.rid} advice={pull.advice} />
+          </>
+        }
       />
     );
   }

@@ -68,7 +68,7 @@ export function WishDrawer({ action, tenantId, appid, accountName, open, initial
             className="mono"
             value={text}
             onChange={({ target }) => setText(target.value)}
-            autoSize={{ minRows: 8, maxRows: 16 }}
+            rows={10}
             spellCheck={false}
             autoComplete="off"
             aria-describedby={`${action}-counts`}

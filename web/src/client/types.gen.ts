@@ -8,6 +8,12 @@ export type Empty = {
     [key: string]: never;
 };
 
+/**
+ * RFC 9457. `permission-missing` carries `granted_sets`, `needed_sets` and `connect_url`; `account-not-active` carries `account_state` and
+ * `connect_url`; `wechat-refused` and `wechat-quota` carry `errcode`, `rid` and `advice`; where a field is at fault, whatever the code,
+ * `errors` points to it, twenty fields at most. No problem repeats the value of a field.
+ *
+ */
 export type Problem = {
     /**
      * A page of these docs about the code
@@ -16,7 +22,7 @@ export type Problem = {
     title: string;
     status: number;
     /**
-     * Stable, for programs: `permission-missing`, `not-found`, …
+     * Stable, for programs: `permission-missing`, `not-found`, …; all of them are listed at the end of these docs
      */
     code: string;
     /**
@@ -26,7 +32,7 @@ export type Problem = {
     request_id: string;
     errors?: Array<FieldError>;
     /**
-     * WeChat's code
+     * WeChat's code, where WeChat refused
      */
     errcode?: number;
     /**
@@ -39,6 +45,7 @@ export type Problem = {
      * Any one of these is enough
      */
     needed_sets?: Array<PermissionSet>;
+    account_state?: AuthorizerState;
     /**
      * The link with which the merchant grants what is missing; valid for 24 hours
      */
@@ -47,7 +54,7 @@ export type Problem = {
 
 export type FieldError = {
     /**
-     * JSON pointer into the body (`/openids/3`), or `query:NAME`, `header:NAME`, `path:NAME`
+     * JSON pointer into the body (`/openids/3`; empty: the whole of it), or `query:NAME`, `header:NAME`
      */
     pointer: string;
     detail: string;
@@ -229,7 +236,7 @@ export type Authorizer = {
     state_reason: string;
     permission_sets: Array<PermissionSet>;
     /**
-     * Active
+     * Active, and permission set 2 or 100 is granted
      */
     can_blacklist: boolean;
     /**
@@ -463,7 +470,7 @@ export type ComponentPage = {
 export type ClaimRequest = {
     tenant_id: string;
     /**
-     * Needed only where the account authorized several of our components
+     * Needed only where several components are registered
      */
     component_appid?: string;
 };
@@ -537,7 +544,7 @@ export type DeleteSessionError = DeleteSessionErrors[keyof DeleteSessionErrors];
 
 export type DeleteSessionResponses = {
     /**
-     * Signed out
+     * Signed out; the cookie is taken back
      */
     204: void;
 };

@@ -34,7 +34,14 @@ export function ConnectDialog({ tenantId, appid, onClose }: Props) {
     onClose();
   };
   return (
-    <Modal open title={appid ? t('connect.again') : t('connect.title')} onCancel={close} footer={null} mask={{ closable: !create.data }} destroyOnHidden>
+    <Modal
+      open
+      title={appid ? t('connect.again') : t('connect.title')}
+      onCancel={close}
+      footer={null}
+      mask={{ closable: !create.data }}
+      destroyOnHidden
+    >
       {create.data ? (
         <FreshLink link={create.data} tenantId={tenantId} onClose={close} />
       ) : (

@@ -32,7 +32,8 @@ const theme: ThemeConfig = {
     colorBgLayout: '#f4f7f5',
     colorBorderSecondary: '#e4eae7',
     borderRadius: 6,
-    fontFamily: "system-ui, -apple-system, 'Segoe UI', 'PingFang SC', 'Hiragino Sans GB', 'Microsoft YaHei', 'Noto Sans CJK SC', 'Noto Sans SC', sans-serif",
+    fontFamily:
+      "system-ui, -apple-system, 'Segoe UI', 'PingFang SC', 'Hiragino Sans GB', 'Microsoft YaHei', 'Noto Sans CJK SC', 'Noto Sans SC', sans-serif",
   },
   components: {
     Table: { headerBg: '#f4f7f5', headerColor: '#46554f', cellPaddingBlockSM: 8 },

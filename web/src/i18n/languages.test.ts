@@ -70,7 +70,9 @@ describe('The language of a reader', () => {
 
 test("WeChat's codes: every advice that the API gives has its Chinese", () => {
   const codes = readFileSync('../wechat/code.go', 'utf8'); // npm runs in web/
-  const sentences = [...codes.matchAll(/"((?:[^"\\]|\\.)+\.)"/g)].map(([, sentence]) => sentence ?? '').filter((text) => text.includes(' '));
+  const sentences = [...codes.matchAll(/"((?:[^"\\]|\\.)+\.)"/g)]
+    .map(([, sentence]) => sentence ?? '')
+    .filter((text) => text.includes(' '));
   expect(sentences.length).toBeGreaterThan(30);
   expect(sentences.filter((sentence) => !(sentence in server.sentences))).toEqual([]);
 });

@@ -4,7 +4,11 @@ import { useLocation } from '@tanstack/react-router';
  * The way back through pages whose cursors lead forwards only: `go` gets the page to show and the trail of pages before it, to be kept in
  * the history entry, where a reload finds it again.
  */
-export function useTrail(cursor: string | undefined, next: string | null | undefined, go: (cursor: string | undefined, trail: string[]) => void) {
+export function useTrail(
+  cursor: string | undefined,
+  next: string | null | undefined,
+  go: (cursor: string | undefined, trail: string[]) => void,
+) {
   const trail = useLocation({ select: ({ state }) => state.trail ?? [] });
   const before = trail.at(-1);
   return {

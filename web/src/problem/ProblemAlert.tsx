@@ -32,7 +32,9 @@ export function ProblemAlert({ problem, onRetry }: Props) {
             </p>
           )}
           <FieldErrors problem={problem} />
-          {(problem.errcode !== undefined || problem.advice) && <Refusal errcode={problem.errcode} rid={problem.rid} advice={problem.advice} />}
+          {(problem.errcode !== undefined || problem.advice) && (
+            <Refusal errcode={problem.errcode} rid={problem.rid} advice={problem.advice} />
+          )}
           <MissingPermission problem={problem} />
           {problem.request_id && (
             <Typography.Text type="secondary" className="small" copyable={{ text: problem.request_id }}>
@@ -84,7 +86,8 @@ function MissingPermission({ problem }: { problem: Problem }) {
       )}
       {problem.granted_sets && (
         <p className="problem-sets">
-          {t('problem.grantedSets')} {problem.granted_sets.length > 0 ? <PermissionSetTags sets={problem.granted_sets} /> : t('problem.noSets')}
+          {t('problem.grantedSets')}{' '}
+          {problem.granted_sets.length > 0 ? <PermissionSetTags sets={problem.granted_sets} /> : t('problem.noSets')}
         </p>
       )}
       {problem.connect_url && (

@@ -6,7 +6,12 @@ export const unreadable = 'unreadable-answer';
 
 export function isProblem(value: unknown): value is Problem {
   return (
-    typeof value === 'object' && value !== null && 'code' in value && typeof value.code === 'string' && 'status' in value && 'detail' in value
+    typeof value === 'object' &&
+    value !== null &&
+    'code' in value &&
+    typeof value.code === 'string' &&
+    'status' in value &&
+    'detail' in value
   );
 }
 
@@ -17,7 +22,14 @@ export function isProblem(value: unknown): value is Problem {
 export function asProblem(error: unknown, response?: Response): Problem {
   if (isProblem(error)) return error;
   if (!response) {
-    return { type: 'about:blank', title: '', status: 0, code: unreachable, detail: error instanceof Error ? error.message : '', request_id: '' };
+    return {
+      type: 'about:blank',
+      title: '',
+      status: 0,
+      code: unreachable,
+      detail: error instanceof Error ? error.message : '',
+      request_id: '',
+    };
   }
   return {
     type: 'about:blank',

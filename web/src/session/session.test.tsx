@@ -13,7 +13,9 @@ function signedOut() {
     'GET /v1/me': () => (signedIn ? platform : refuse(401, 'unauthenticated')),
     'POST /v1/session': ({ body }) => {
       signedIn = (body as { key: string }).key === 'stw_right';
-      return signedIn ? platform : refuse(401, 'unauthenticated', { title: 'No valid key', detail: 'The key is missing, unknown, revoked or expired.' });
+      return signedIn
+        ? platform
+        : refuse(401, 'unauthenticated', { title: 'No valid key', detail: 'The key is missing, unknown, revoked or expired.' });
     },
     'DELETE /v1/session': () => {
       signedIn = false;

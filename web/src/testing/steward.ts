@@ -24,7 +24,15 @@ class Refusal {
 
 /** A problem as the API gives it. */
 export function refuse(status: number, code: string, more: Partial<Problem> = {}): Refusal {
-  return new Refusal({ type: `/docs#error-${code}`, title: code, status, code, detail: `Detail of ${code}.`, request_id: 'req-1', ...more });
+  return new Refusal({
+    type: `/docs#error-${code}`,
+    title: code,
+    status,
+    code,
+    detail: `Detail of ${code}.`,
+    request_id: 'req-1',
+    ...more,
+  });
 }
 
 /** No answer at all, as when the network is down. */
