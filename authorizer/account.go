@@ -117,6 +117,9 @@ func (s *Service) List(ctx context.Context, p tenant.Principal, tenantID uuid.UU
 	if err := p.Authorize(tenantID, tenant.AuthorizersRead); err != nil {
 		return Page{}, err
 	}
+	if err := tenant.Exists(ctx, s.pool, tenantID); err != nil {
+		return Page{}, err
+	}
 	return s.list(ctx, PageParams{Limit: params.Limit, Cursor: params.Cursor},
 		`a.tenant_id = @tenant AND (@state = '' OR a.state = @state)
 		AND (@query = '' OR strpos(lower(a.nick_name), lower(@query)) > 0 OR strpos(lower(a.appid), lower(@query)) > 0)`,

@@ -115,3 +115,13 @@ func TestDatabase_RefusesAnEmptyRefreshTokenEvenSealed(t *testing.T) {
 		require.ErrorContains(t, err, "_token_given")
 	}
 }
+
+func TestListsOfATenantThatDoesNotExist(t *testing.T) {
+	t.Parallel()
+	w := factory.NewWorld(t)
+	nobody := uuid.New()
+	_, err := w.Authorizers.List(t.Context(), w.Platform, nobody, authorizer.ListParams{})
+	require.ErrorIs(t, err, tenant.ErrNotFound)
+	_, err = w.Authorizers.ListConnectLinks(t.Context(), w.Platform, nobody, authorizer.PageParams{})
+	require.ErrorIs(t, err, tenant.ErrNotFound)
+}

@@ -188,6 +188,9 @@ func (s *Service) ListConnectLinks(ctx context.Context, p tenant.Principal, tena
 			return ConnectLinkPage{}, tenant.ErrInvalidCursor
 		}
 	}
+	if err := tenant.Exists(ctx, s.pool, tenantID); err != nil {
+		return ConnectLinkPage{}, err
+	}
 	rows, err := s.pool.Query(ctx, selectLinks+` WHERE l.tenant_id = $1 AND l.id < $2 ORDER BY l.id DESC LIMIT $3`,
 		tenantID, before, params.limit()+1)
 	if err != nil {

@@ -103,6 +103,8 @@ func (s *Service) ListBatches(ctx context.Context, p tenant.Principal, tenantID 
 		}
 		where += ` AND b.authorizer_id = @authorizer_id`
 		args["authorizer_id"] = account.ID
+	} else if err := tenant.Exists(ctx, s.pool, tenantID); err != nil {
+		return BatchPage{}, fmt.Errorf("list batches: %w", err)
 	}
 	if before != nil {
 		where += ` AND b.id < @before`

@@ -3,6 +3,7 @@ package component
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -26,18 +27,19 @@ type Params struct {
 // maxNameLength is how many characters a name may have.
 const maxNameLength = 200
 
+// An appid is part of the callback URLs. WeChat's begin with wx; those of a simulated WeChat need not.
+var appidPattern = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
+
 func (p Params) validate() error {
+	if !appidPattern.MatchString(p.AppID) {
+		return &InvalidParamError{Param: "AppID", Why: "is required, and is 1 to 64 letters and digits"}
+	}
 	for _, required := range []struct {
 		param string
-		given bool
-	}{
-		{"AppID", p.AppID != "" && p.AppID == strings.TrimSpace(p.AppID)},
-		{"AppSecret", !p.AppSecret.IsEmpty()},
-		{"Token", !p.Token.IsEmpty()},
-		{"EncodingAESKey", !p.EncodingAESKey.IsEmpty()},
-	} {
-		if !required.given {
-			return &InvalidParamError{Param: required.param, Why: "is required, without blanks around it"}
+		value secret.String
+	}{{"AppSecret", p.AppSecret}, {"Token", p.Token}, {"EncodingAESKey", p.EncodingAESKey}} {
+		if required.value.IsEmpty() {
+			return &InvalidParamError{Param: required.param, Why: "is required"}
 		}
 	}
 	if utf8.RuneCountInString(p.Name) > maxNameLength {

@@ -102,6 +102,7 @@ func TestRegister_RefusesWhatCannotBeRight(t *testing.T) {
 		param  string
 	}{
 		"NoAppID":        {func(p *component.Params) { p.AppID = "" }, "AppID"},
+		"PathInAppID":    {func(p *component.Params) { p.AppID = "a/b?c" }, "AppID"},
 		"BlankInAppID":   {func(p *component.Params) { p.AppID += " " }, "AppID"},
 		"NoSecret":       {func(p *component.Params) { p.AppSecret = secret.String{} }, "AppSecret"},
 		"NoToken":        {func(p *component.Params) { p.Token = secret.String{} }, "Token"},

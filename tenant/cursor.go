@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"strings"
 )
 
 // ErrInvalidCursor is returned for a cursor that none of our lists gave out.
@@ -27,6 +28,11 @@ func DecodeCursor(cursor string, n int) ([]string, error) {
 	var parts []string
 	if err := json.Unmarshal(packed, &parts); err != nil || len(parts) != n {
 		return nil, ErrInvalidCursor
+	}
+	for _, part := range parts {
+		if strings.ContainsRune(part, 0) { // which Postgres does not take
+			return nil, ErrInvalidCursor
+		}
 	}
 	return parts, nil
 }

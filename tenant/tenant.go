@@ -17,8 +17,8 @@ import (
 // MaxNameLength is how many characters a name may have.
 const MaxNameLength = 200
 
-// ErrInvalidName is returned for an empty name and for one that is too long.
-var ErrInvalidName = fmt.Errorf("a name has 1 to %d characters", MaxNameLength)
+// ErrInvalidName is returned for an empty name, for one that is too long, and for what is no text.
+var ErrInvalidName = fmt.Errorf("a name has 1 to %d characters, none of them NUL", MaxNameLength)
 
 // Config holds what a [Service] needs.
 type Config struct {
@@ -108,6 +108,18 @@ func (s *Service) Get(ctx context.Context, p Principal, id uuid.UUID) (Tenant, e
 	return t, nil
 }
 
+// Exists returns [ErrNotFound] if there is no such tenant. Lists ask it before they call nothing an empty list.
+func Exists(ctx context.Context, pool *pgxpool.Pool, id uuid.UUID) error {
+	var exists bool
+	if err := pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM tenants WHERE id = $1)`, id).Scan(&exists); err != nil {
+		return fmt.Errorf("look for tenant: %w", err)
+	}
+	if !exists {
+		return ErrNotFound
+	}
+	return nil
+}
+
 // List returns the tenants that p may see, oldest first: all of them for the platform, its own for a tenant.
 func (s *Service) List(ctx context.Context, p Principal, limit int, cursor string) (Page, error) {
 	after, err := decodeIDCursor(cursor)
@@ -139,7 +151,7 @@ func (s *Service) List(ctx context.Context, p Principal, limit int, cursor strin
 
 func cleanName(name string) (string, error) {
 	name = strings.TrimSpace(name)
-	if n := utf8.RuneCountInString(name); n < 1 || n > MaxNameLength {
+	if n := utf8.RuneCountInString(name); n < 1 || n > MaxNameLength || strings.ContainsRune(name, 0) || !utf8.ValidString(name) {
 		return "", ErrInvalidName
 	}
 	return name, nil

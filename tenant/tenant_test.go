@@ -92,10 +92,10 @@ func TestCreate(t *testing.T) {
 		require.ErrorIs(t, err, tenant.ErrPlatformOnly)
 	})
 
-	t.Run("RefusesNamesThatAreEmptyOrTooLong", func(t *testing.T) {
+	t.Run("RefusesNamesThatAreEmptyTooLongOrNoText", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
-		for _, name := range []string{"", " \t", strings.Repeat("长", tenant.MaxNameLength+1)} {
+		for _, name := range []string{"", " \t", strings.Repeat("长", tenant.MaxNameLength+1), "a\x00b", "a\xffb"} {
 			_, err := b.service.Create(t.Context(), b.platform, name)
 			require.ErrorIs(t, err, tenant.ErrInvalidName)
 		}
@@ -143,7 +143,7 @@ func TestList(t *testing.T) {
 	t.Run("RefusesACursorThatItDidNotGiveOut", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
-		for _, cursor := range []string{"x", "%%%", tenant.EncodeCursor("no uuid"), tenant.EncodeCursor("a", "b")} {
+		for _, cursor := range []string{"x", "%%%", tenant.EncodeCursor("no uuid"), tenant.EncodeCursor("a", "b"), tenant.EncodeCursor("\x00")} {
 			_, err := b.service.List(t.Context(), b.platform, 2, cursor)
 			require.ErrorIs(t, err, tenant.ErrInvalidCursor, cursor)
 		}
