@@ -18,8 +18,8 @@ help: ## This list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(CONSOLE) ## Steward, a database and a simulated WeChat on this machine; make demo ARGS="--reset"
-	go run ./cmd/steward demo $(ARGS)
+demo: build ## Steward, a database and a simulated WeChat on this machine; make demo ARGS="--reset"
+	@build/steward demo $(ARGS)
 
 .PHONY: test
 test: test-go $(if $(HAVE_NODE),test-web) ## All tests; PostgreSQL comes from Docker, this machine, or a download
