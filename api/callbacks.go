@@ -61,6 +61,10 @@ func (s *server) receiveEvent(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	// The envelope was sealed for the component of the path. Were its content about another one, that one's keys would count for nothing.
+	if event.Header().AppID != c.Param("component_appid") {
+		return wechat.ErrEnvelope
+	}
 	ctx := c.Request().Context()
 	if ticket, ok := event.(wechat.TicketEvent); ok {
 		err = s.Components.StoreTicket(ctx, ticket)

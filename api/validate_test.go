@@ -41,7 +41,7 @@ func TestValidation(t *testing.T) {
 		"BodyIsNull":              {path: tenants, body: `null`, errors: []string{": must not be null"}},
 		"OptionalBodyIsNull":      {path: links, body: `null`, errors: []string{": must not be null"}},
 		"EmptyText":               {path: tenants, body: `{"name":""}`, errors: []string{"/name: minimum string length is 1"}},
-		"BlankText":               {path: tenants, body: `{"name":"  "}`, code: "invalid-name", errors: []string{"/name: a name has 1 to 200 characters"}},
+		"BlankText":               {path: tenants, body: `{"name":"  "}`, code: "invalid-name", errors: []string{"/name: a name has 1 to 200 characters, none of them NUL"}},
 		"TooLongText":             {path: tenants, body: `{"name":"` + strings.Repeat(offending, 20) + `"}`, errors: []string{"/name: maximum string length is 200"}},
 		"TextWithNUL":             {path: tenants, body: `{"name":"a\u0000b"}`, errors: []string{"/name: must be text in UTF-8, without NUL"}},
 		"NameWithNUL":             {path: tenants, body: `{"na\u0000me":"a","name":"x"}`, errors: []string{"/na\x00me: is no field of this request"}},

@@ -279,10 +279,11 @@ func (s *Service) keepGrant(ctx context.Context, tx pgx.Tx, g grant, link *linkR
 	if !g.pushed() {
 		at = now
 	}
+	// authorized_at moves on even if WeChat's clock is behind ours: blacklist work that rests until the account changes looks at it.
 	_, err = tx.Exec(ctx, `
 		UPDATE authorizers SET tenant_id = @tenant, state = @state, state_reason = @reason,
 			state_changed_at = CASE WHEN state = @state THEN state_changed_at ELSE @now END,
-			permission_sets = @sets, authorized_at = CASE WHEN @new THEN @at ELSE greatest(authorized_at, @at) END,
+			permission_sets = @sets, authorized_at = CASE WHEN @new THEN @at ELSE greatest(authorized_at + interval '1 microsecond', @at) END,
 			revoked_at = NULL, profile_read_at = NULL, updated_at = @now
 		WHERE id = @id`, pgx.NamedArgs{
 		"id": account.ID, "tenant": nullable(tenantID), "state": string(state), "reason": reason,

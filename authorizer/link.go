@@ -19,9 +19,10 @@ import (
 )
 
 const (
-	// DefaultLinkLife and MaxLinkLife are how long a connect link may be opened.
+	// DefaultLinkLife is how long a connect link may be opened unless its maker says otherwise.
 	DefaultLinkLife = 24 * time.Hour
-	MaxLinkLife     = 30 * 24 * time.Hour
+	// MaxLinkLife is how long it may be opened at most.
+	MaxLinkLife = 30 * 24 * time.Hour
 	// finishGrace is for merchants who opened the link in time and took their time on WeChat's page.
 	finishGrace = time.Hour
 	// A reconnect link is handed out again while it is that young, so that a caller that is refused in a loop does not

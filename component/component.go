@@ -171,3 +171,18 @@ func (s *Service) AppIDs(ctx context.Context) ([]string, error) {
 	}
 	return appids, nil
 }
+
+// CheckKey returns an error that wraps [secret.ErrOpen] if what is stored was sealed under another master key. A program asks it
+// at its start, rather than fail at the first push.
+func (s *Service) CheckKey(ctx context.Context) error {
+	appids, err := s.AppIDs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, appid := range appids {
+		if _, err := s.readCredentials(ctx, s.pool, appid, false); err != nil {
+			return fmt.Errorf("credentials of component %s: %w", appid, err)
+		}
+	}
+	return nil
+}

@@ -1,6 +1,7 @@
 package component_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -165,4 +166,16 @@ func TestCallback_RepliesUnderTheKeyOfThePush(t *testing.T) {
 	reply, err := w.Components.SealReply(t.Context(), c.AppID, push, []byte("answer"), "1700000001", "nonce2")
 	require.NoError(t, err)
 	require.Equal(t, wechat.Signature(c.Token, "1700000001", "nonce2", reply.Encrypt), reply.MsgSignature)
+}
+
+func TestCheckKey_RefusesAnotherMasterKey(t *testing.T) {
+	t.Parallel()
+	w := factory.NewWorld(t)
+	require.NoError(t, w.Components.CheckKey(t.Context()))
+
+	box, err := secret.NewBox(bytes.Repeat([]byte{42}, secret.KeySize))
+	require.NoError(t, err)
+	other, err := component.NewService(component.Config{Pool: w.Pool, WeChat: w.WeChat, Box: box})
+	require.NoError(t, err)
+	require.ErrorIs(t, other.CheckKey(t.Context()), secret.ErrOpen)
 }

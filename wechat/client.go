@@ -178,7 +178,7 @@ func (c *Client) exchange(ctx context.Context, method, path string, query url.Va
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // nothing is left to lose once the body is read
+	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		// WeChat's refusals come with 200. This body is a proxy's page, which may well repeat the URL: it stays unread.
 		return nil, statusError(resp.StatusCode)

@@ -80,6 +80,9 @@ func newApp(ctx context.Context, cfg Config, logger *slog.Logger) (*app, error) 
 	if err = migrations.Check(ctx, pool); err == nil {
 		err = a.build(cfg, box)
 	}
+	if err == nil {
+		err = a.components.CheckKey(ctx)
+	}
 	if err != nil {
 		a.stop()
 		pool.Close()

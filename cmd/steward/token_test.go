@@ -5,7 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -83,13 +82,23 @@ func TestTwoProcessesRenewEachTokenOnce(t *testing.T) {
 	}
 	b.sim.ResetCalls()
 	b.sim.ExpireTokens(appids...)
-	slow(t, b, pathAuthorizerToken, 300*time.Millisecond) // so that the others come while one is at it
-	_, err := b.db.Exec(t.Context(), `
+	_, err := b.sim.Inject(simulator.Fault{Path: pathAuthorizerToken, Hang: true}) // renewals, until all are waiting for them
+	require.NoError(t, err)
+	_, err = b.db.Exec(t.Context(), `
 		UPDATE authorizer_tokens SET access_token_expires_at = now() - interval '1 second', renewed_at = now() - interval '2 hours', renew_after = now()`)
 	require.NoError(t, err)
+	// A pull and a push of each account, one after the other, so that it is chance which of the processes takes which.
+	for n, appid := range appids {
+		b.post(b.account(appid)+"/blacklist/pull", struct{}{}).is(202)
+		taken := `SELECT count(*) FROM blacklist_pulls WHERE lease_holder <> ''`
+		eventually(t, "the pull is taken", func() bool { return b.count(taken) == n+1 })
+		b.startBlock(appid, followers[n][:1])
+		taken = `SELECT count(*) FROM blacklist_lanes WHERE lease_holder <> ''`
+		eventually(t, "the push is taken", func() bool { return b.count(taken) == n+1 })
+	}
 
 	var group sync.WaitGroup
-	var failed atomic.Int32
+	var begun, failed atomic.Int32
 	for n := range callers {
 		group.Go(func() {
 			appid, openid := appids[n%accounts], followers[n%accounts][n/accounts]
@@ -103,12 +112,15 @@ func TestTwoProcessesRenewEachTokenOnce(t *testing.T) {
 			if n/accounts%2 == 1 {
 				r.url = second.url + r.url
 			}
+			begun.Add(1)
 			if a, err := b.try(r); err != nil || a.status != http.StatusOK {
 				failed.Add(1)
 				t.Logf("%s: %d %s %v", r.url, a.status, a.body, err)
 			}
 		})
 	}
+	eventually(t, "all call", func() bool { return begun.Load() == callers })
+	b.sim.ClearFaults()
 	group.Wait()
 	require.Zero(t, failed.Load())
 	for _, appid := range appids {
