@@ -21,6 +21,12 @@ const route = getRouteApi('/_signed-in/tenants/$tenantId/accounts/');
 
 /** The tenant's official accounts: which of them we may act for, and what stands in the way with the others. */
 export function AccountsPage() {
+  const { tenantId } = route.useParams();
+  // While another tenant's accounts are on their way, this one's must not stand in for them.
+  return <TenantAccounts key={tenantId} />;
+}
+
+function TenantAccounts() {
   const { t } = useTranslation();
   useTitle(t('accounts.title'));
   const { tenantId } = route.useParams();

@@ -31,9 +31,9 @@ export function AccountsTable({ accounts, tenantId, refreshing, empty }: Props) 
       width: 240,
       render: (_, account) => <AccountIdentity account={account} tenantId={tenantId} />,
     },
-    { key: 'state', title: t('accounts.state'), width: 220, render: (_, account) => <AccountState account={account} /> },
+    { key: 'state', title: t('accounts.state'), width: 200, render: (_, account) => <AccountState account={account} /> },
     { key: 'token', title: t('accounts.token'), width: 190, render: (_, account) => <TokenExpiry account={account} /> },
-    { key: 'sets', title: t('accounts.permissionSets'), width: 230, render: (_, account) => <PermissionSets account={account} /> },
+    { key: 'sets', title: t('accounts.permissionSets'), width: 250, render: (_, account) => <PermissionSets account={account} /> },
     { key: 'verification', title: t('accounts.verification'), width: 190, render: (_, account) => <Verification account={account} /> },
     { key: 'warnings', title: t('accounts.warnings'), render: (_, account) => <AccountWarnings account={account} /> },
     {

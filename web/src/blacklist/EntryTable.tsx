@@ -24,16 +24,16 @@ export function EntryTable({ entries, refreshing, selected, empty, onSelect, onS
   const { t } = useTranslation();
   const narrow = useNarrow();
   const wide: TableColumnsType<BlacklistEntry> = [
-    { key: 'openid', title: t('blacklist.openid'), width: 290, render: (_, entry) => <OpenId openid={entry.openid} /> },
-    { key: 'actual', title: t('blacklist.actual'), width: 190, render: (_, entry) => <Actual entry={entry} /> },
-    { key: 'want', title: t('blacklist.want'), width: 220, render: (_, entry) => <Wanted entry={entry} /> },
-    { key: 'until', title: t('blacklist.until'), width: 110, render: (_, entry) => entry.until && <RelativeTime at={entry.until} /> },
+    { key: 'openid', title: t('blacklist.openid'), width: 275, render: (_, entry) => <OpenId openid={entry.openid} /> },
+    { key: 'actual', title: t('blacklist.actual'), width: 205, render: (_, entry) => <Actual entry={entry} /> },
+    { key: 'want', title: t('blacklist.want'), width: 258, render: (_, entry) => <Wanted entry={entry} /> },
+    { key: 'until', title: t('blacklist.until'), width: 105, render: (_, entry) => entry.until && <RelativeTime at={entry.until} /> },
     { key: 'reason', title: t('blacklist.reason'), render: (_, entry) => entry.reason },
     { key: 'who', title: t('blacklist.who'), width: 190, render: (_, entry) => <Who entry={entry} /> },
     {
       key: 'batch',
       title: <span className="unseen">{t('blacklist.batch')}</span>,
-      width: 80,
+      width: 72,
       render: (_, entry) => <BatchButton entry={entry} onShowBatch={onShowBatch} />,
     },
   ];

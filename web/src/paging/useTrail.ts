@@ -9,7 +9,8 @@ export function useTrail(
   next: string | null | undefined,
   go: (cursor: string | undefined, trail: string[]) => void,
 ) {
-  const trail = useLocation({ select: ({ state }) => state.trail ?? [] });
+  const walked = useLocation({ select: ({ state }) => state.trail ?? [] });
+  const trail = cursor === undefined ? [] : walked; // the first page has none before it, wherever one came from
   const before = trail.at(-1);
   return {
     hasPrevious: cursor !== undefined,
