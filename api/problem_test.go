@@ -89,15 +89,15 @@ func TestProblems(t *testing.T) {
 				AppID: "wx1", Operation: authorizer.OpBlacklist, Granted: set([]int{1}), Needed: set([]int{2, 100}), ConnectURL: connectURL,
 			},
 			want: `{"status":403,"code":"permission-missing","title":"The merchant has not granted what this needs",
-				"detail":"Account wx1 has not granted the permission set that blacklist needs: 2 (user management) or 100 (permission set 100 (WeChat publishes no name)). One of these has to be ticked when authorizing. Nothing was done. Send connect_url to the account's administrator, who authorizes again through it.",
+				"detail":"Account wx1 has not granted the permission set that blacklist work needs: 2 (user management) or 100 (no name published by WeChat). One of these has to be ticked when authorizing. Nothing was done. Send connect_url to the account's administrator, who authorizes again through it.",
 				"granted_sets":[{"id":1,"name_zh":"消息管理权限","name_en":"message management"}],
-				"needed_sets":[{"id":2,"name_zh":"用户管理权限","name_en":"user management"},{"id":100,"name_zh":"权限集 100（微信未公布名称）","name_en":"permission set 100 (WeChat publishes no name)"}],
+				"needed_sets":[{"id":2,"name_zh":"用户管理权限","name_en":"user management"},{"id":100,"name_zh":"微信未公布名称","name_en":"no name published by WeChat"}],
 				"connect_url":"https://steward.test/connect/abc"}`,
 		},
 		"PermissionMissingOfAccountWithoutAnyAndWithoutLink": {
 			err: &authorizer.PermissionMissingError{AppID: "wx1", Operation: authorizer.OpBlacklist, Needed: set([]int{2})},
 			want: `{"status":403,"code":"permission-missing","title":"The merchant has not granted what this needs",
-				"detail":"Account wx1 has not granted the permission set that blacklist needs: 2 (user management). One of these has to be ticked when authorizing. Nothing was done. Make a connect link for the account, through which its administrator authorizes again.",
+				"detail":"Account wx1 has not granted the permission set that blacklist work needs: 2 (user management). One of these has to be ticked when authorizing. Nothing was done. Make a connect link for the account, through which its administrator authorizes again.",
 				"granted_sets":[],"needed_sets":[{"id":2,"name_zh":"用户管理权限","name_en":"user management"}]}`,
 		},
 		"AccountRevoked": {

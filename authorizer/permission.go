@@ -67,7 +67,7 @@ var permissionSets = map[int]PermissionSetName{
 	54:  {54, "服务号对话权限", "service account dialogue"},
 	66:  {66, "服务平台管理权限", "service market"},
 	89:  {89, "订阅通知权限", "subscription notification"},
-	100: {100, "权限集 100（微信未公布名称）", "permission set 100 (WeChat publishes no name)"},
+	100: {100, "微信未公布名称", "no name published by WeChat"},
 	121: {121, "公众号购物订单", "official account shopping orders"},
 }
 
@@ -117,7 +117,7 @@ func (e *PermissionMissingError) Error() string {
 	for i, set := range e.Needed {
 		needed[i] = fmt.Sprintf("%d (%s)", set.ID, set.NameEN)
 	}
-	return fmt.Sprintf("account %s has not granted the permission set that %s needs: %s", e.AppID, e.Operation, strings.Join(needed, " or "))
+	return fmt.Sprintf("account %s has not granted the permission set that %s work needs: %s", e.AppID, e.Operation, strings.Join(needed, " or "))
 }
 
 // Check tells whether op can be done on behalf of account, as it was read, before anything is promised to anybody.
