@@ -35,11 +35,13 @@ const (
 	sweepEvery = 3 * time.Second
 	// jobTimeout and rescueAfter: a job that a dead process left running is taken up again after rescueAfter at the latest.
 	jobTimeout  = time.Minute
-	rescueAfter = 2 * time.Minute
+	rescueAfter = 75 * time.Second
 	maxWorkers  = 16 // a queue
 	// poolSize is enough for the workers, most of which wait for WeChat without a connection, and for callers; three
 	// processes fit into PostgreSQL's default of 100. pool_max_conns in DATABASE_URL says otherwise.
 	poolSize = 30
+	// fetchCooldown: jobs inserted that close upon each other are announced once, and wait up to a second for the next poll.
+	fetchCooldown = 10 * time.Millisecond
 	// stopTimeout is longer than the longest call to WeChat, so that running calls end and are recorded.
 	stopTimeout = 45 * time.Second
 )
@@ -116,7 +118,7 @@ func (a *app) build(cfg Config, box *secret.Box) error {
 		return err
 	}
 	// Services insert jobs before the client that works them can exist, because that one needs their workers.
-	inserting, err := river.NewClient(riverpgxv5.New(a.pool), &river.Config{Logger: quiet(a.logger)})
+	inserting, err := river.NewClient(riverpgxv5.New(a.pool), &river.Config{Logger: quiet(a.logger), FetchCooldown: fetchCooldown})
 	if err != nil {
 		return fmt.Errorf("job queue: %w", err)
 	}
@@ -144,7 +146,7 @@ func (a *app) build(cfg Config, box *secret.Box) error {
 		Logger: quiet(a.logger), Workers: workers,
 		// Two queues, so that long pushes never keep an authorization waiting.
 		Queues:     map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: maxWorkers}, blacklist.Queue: {MaxWorkers: maxWorkers}},
-		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter,
+		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, FetchCooldown: fetchCooldown,
 	})
 	if err != nil {
 		return fmt.Errorf("job queue: %w", err)
