@@ -23,12 +23,18 @@ func (s *Service) Receive(ctx context.Context, ev wechat.Event, raw []byte) erro
 	}
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		id, isNew, err := s.components.RecordEvent(ctx, tx, ev, raw)
-		if err != nil || !isNew {
+		if err != nil {
 			return err
+		}
+		job := authorizationEventArgs{EventID: id}
+		if !isNew {
+			// WeChat repeats what it was not answered. The process that took the first push may have died over its job, whose
+			// name stays taken until the queue finds out; if all went well, this one finds nothing to do.
+			job.Repeated = s.now().Unix()
 		}
 		switch ev.(type) {
 		case wechat.AuthorizedEvent, wechat.UnauthorizedEvent:
-			_, err = s.jobs.InsertTx(ctx, tx, authorizationEventArgs{EventID: id}, oncePerArgs(eventAttempts))
+			_, err = s.jobs.InsertTx(ctx, tx, job, oncePerArgs(eventAttempts))
 		}
 		return err
 	})

@@ -63,6 +63,24 @@ func TestReceive_UpdateReadsThePermissionSetsAgain(t *testing.T) {
 	require.Equal(t, []any{1.0, 15.0}, entry["permission_sets"])
 }
 
+func TestReceive_ARepeatedPushIsTakenUpAlthoughTheFirstOnesJobDied(t *testing.T) {
+	w := setup(t)
+	account := active(t, w)
+	require.NoError(t, w.Sim.Revoke(account.AppID))
+	event := unauthorized(account.AppID)
+	event.CreatedAt = w.Clock.Now()
+	push(t, w, event)
+	_, err := w.Pool.Exec(t.Context(), `UPDATE river_job SET state = 'running', attempt = 1, attempted_at = now(), attempted_by = ARRAY['dead']
+		WHERE kind = 'authorization_event'`)
+	require.NoError(t, err)
+
+	w.StartJobs(t)
+	push(t, w, event)
+	processed(t, w, 1)
+	require.Equal(t, authorizer.StateRevoked, again(t, w, account).State)
+	require.Equal(t, 1, count(t, w, `SELECT count(*) FROM component_events`))
+}
+
 func TestReceive_AnOlderRevocationDoesNotUndoANewerAuthorization(t *testing.T) {
 	w := setup(t)
 	w.StartJobs(t)

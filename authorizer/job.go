@@ -17,6 +17,8 @@ import (
 type (
 	authorizationEventArgs struct {
 		EventID uuid.UUID `json:"event_id"`
+		// Repeated is when the push came again, in Unix seconds, so that its job has a name of its own.
+		Repeated int64 `json:"repeated,omitempty"`
 	}
 	renewTokenArgs struct {
 		AuthorizerID uuid.UUID `json:"authorizer_id"`
