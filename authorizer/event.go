@@ -14,6 +14,9 @@ import (
 	"github.com/wechat-steward/steward/wechat"
 )
 
+// repeatPatience is how long the job of a push is left alone when the push comes again.
+const repeatPatience = 3 * time.Second
+
 // Receive keeps an event that WeChat pushed for a component; when it returns nil the event is durable and WeChat may be
 // answered. What has to be done about it is a job. raw is the decrypted XML. The same push twice does no harm, and an
 // event of a kind that we do not know is kept and left alone. It fails with component.ErrUnknownComponent.
@@ -28,9 +31,14 @@ func (s *Service) Receive(ctx context.Context, ev wechat.Event, raw []byte) erro
 		}
 		job := authorizationEventArgs{EventID: id}
 		if !isNew {
-			// WeChat repeats what it was not answered. The process that took the first push may have died over its job, whose
-			// name stays taken until the queue finds out; if all went well, this one finds nothing to do.
-			job.Repeated = s.now().Unix()
+			// WeChat repeats after five seconds what it was not answered. The process that took the first push may have died over
+			// its job, whose name stays taken until the queue finds out.
+			now := s.now()
+			neglected, err := s.components.Neglected(ctx, tx, id, now.Add(-repeatPatience))
+			if err != nil || !neglected {
+				return err
+			}
+			job.Repeated = now.Unix()
 		}
 		switch ev.(type) {
 		case wechat.AuthorizedEvent, wechat.UnauthorizedEvent:

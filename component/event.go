@@ -55,6 +55,16 @@ func (s *Service) RecordEvent(ctx context.Context, tx pgx.Tx, ev wechat.Event, r
 	return id, false, nil
 }
 
+// Neglected tells whether an event came before that time and nothing has come of it yet.
+func (s *Service) Neglected(ctx context.Context, tx pgx.Tx, id uuid.UUID, before time.Time) (bool, error) {
+	var neglected bool
+	err := tx.QueryRow(ctx, `SELECT processed_at IS NULL AND received_at < $2 FROM component_events WHERE id = $1`, id, before.UTC()).Scan(&neglected)
+	if err != nil {
+		return false, fmt.Errorf("look at event: %w", err)
+	}
+	return neglected, nil
+}
+
 // about returns the account that an event names, and when the event was dealt with if that is at once.
 func about(ev wechat.Event, now time.Time) (authorizer string, processed *time.Time) {
 	switch ev := ev.(type) {

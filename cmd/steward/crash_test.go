@@ -117,7 +117,11 @@ func TestKilledWhileExchangingACode(t *testing.T) {
 	b.visit(location) // nobody answers any more
 	b.serve()
 	code := queryOf(t, location).Get("auth_code")
-	require.NoError(t, b.sim.Push(t.Context(), simulator.Event{InfoType: simulator.Authorized, AuthorizationCode: code}))
+	again := simulator.Event{InfoType: simulator.Authorized, AuthorizationCode: code, CreatedAt: b.sim.Now()}
+	eventually(t, "a push that WeChat repeats is taken up", func() bool {
+		require.NoError(t, b.sim.Push(t.Context(), again))
+		return b.count(`SELECT count(*) FROM component_events WHERE processed_at IS NOT NULL`) > 0
+	})
 	require.True(t, b.active(appid).CanBlacklist)
 	require.Equal(t, 1, b.block(appid, b.sim.FollowersOf(appid)).Counts.Done)
 }
