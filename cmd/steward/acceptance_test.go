@@ -86,7 +86,8 @@ func requireConnected(t *testing.T, b *bundle, w *otherWeChat) {
 	require.True(t, a.CanBlacklist)
 	require.Len(t, a.PermissionSets, len(w.sets))
 	if !w.variant.noProfile {
-		require.Equal(t, "莲香茶饮", a.NickName)
+		// The push may have connected the account, and read its profile a moment after that.
+		eventually(t, "the profile is read", func() bool { return b.active(w.account).NickName == "莲香茶饮" })
 	}
 	var list struct{ Data []authorizer }
 	b.get("/v1/tenants/" + b.tenant + "/authorizers").is(200).into(&list)
