@@ -47,7 +47,7 @@ type sessionCodec struct{ scs.GobCodec }
 func (c sessionCodec) Decode(data []byte) (time.Time, map[string]any, error) {
 	deadline, values, err := c.GobCodec.Decode(data)
 	if err != nil {
-		return time.Time{}, map[string]any{}, nil //nolint:nilerr // see above
+		return time.Time{}, map[string]any{}, nil // see above
 	}
 	return deadline, values, nil
 }

@@ -247,7 +247,7 @@ func checkOpenIDs(openids []any, schema *openapi3.Schema, wrong *fieldErrors) {
 	} else if n > *schema.MaxItems {
 		wrong.add(pointerTo(openidsField), fmt.Sprintf("maximum number of items is %d", *schema.MaxItems))
 	}
-	longest := int(*schema.Items.Value.MaxLength) //nolint:gosec // 128
+	longest := int(*schema.Items.Value.MaxLength) // 128
 	for i, item := range openids {
 		text, isText := item.(string)
 		switch {

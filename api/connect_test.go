@@ -42,7 +42,7 @@ func (b *bundle) page(t *testing.T, path string, header ...string) page {
 	require.NoError(t, err)
 	var text strings.Builder
 	for node := range root.Descendants() {
-		switch node.Type { //nolint:exhaustive // the two that matter
+		switch node.Type { // the two that matter
 		case html.TextNode:
 			if node.Parent.Data != "style" {
 				text.WriteString(node.Data + " ")

@@ -4,7 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
-	"crypto/sha1" //nolint:gosec // WeChat's signature is SHA-1; there is no other on offer.
+	"crypto/sha1" // WeChat's signature is SHA-1; there is no other on offer.
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
@@ -128,7 +128,7 @@ func newCallbackKey(k CallbackKey) (callbackKey, error) {
 func Signature(token string, parts ...string) string {
 	all := append([]string{token}, parts...)
 	slices.Sort(all)
-	sum := sha1.Sum([]byte(strings.Join(all, ""))) //nolint:gosec // see the import
+	sum := sha1.Sum([]byte(strings.Join(all, ""))) // see the import
 	return hex.EncodeToString(sum[:])
 }
 
@@ -216,7 +216,7 @@ func (c *Cipher) seal(key callbackKey, msg []byte, timestamp, nonce string) (Sea
 	if _, err := io.ReadFull(c.random, plain[:randomLen]); err != nil {
 		return Sealed{}, fmt.Errorf("wechat: reading randomness: %w", err)
 	}
-	binary.BigEndian.PutUint32(plain[randomLen:], uint32(len(msg))) //nolint:gosec // a message of 4 GiB is no message
+	binary.BigEndian.PutUint32(plain[randomLen:], uint32(len(msg))) // a message of 4 GiB is no message
 	plain = append(plain, msg...)
 	plain = append(plain, c.appid...)
 	pad := padBlock - len(plain)%padBlock

@@ -6,11 +6,11 @@ import (
 )
 
 const (
-	pathComponentToken  = "/cgi-bin/component/api_component_token" //nolint:gosec // a path
+	pathComponentToken  = "/cgi-bin/component/api_component_token" // a path
 	pathStartPushTicket = "/cgi-bin/component/api_start_push_ticket"
 	pathPreAuthCode     = "/cgi-bin/component/api_create_preauthcode"
 	pathQueryAuth       = "/cgi-bin/component/api_query_auth"
-	pathAuthorizerToken = "/cgi-bin/component/api_authorizer_token" //nolint:gosec // a path
+	pathAuthorizerToken = "/cgi-bin/component/api_authorizer_token" // a path
 	pathAuthorizerInfo  = "/cgi-bin/component/api_get_authorizer_info"
 	pathAuthorizerList  = "/cgi-bin/component/api_get_authorizer_list"
 )

@@ -149,7 +149,7 @@ func (cmd *demoCmd) prepareData(ctx context.Context, cfg Config) error {
 		}
 	}
 	// The folder of PostgreSQL's own user lies inside, so others may pass through; the files in it are for us alone.
-	return os.MkdirAll(cmd.Data, 0o755) //nolint:gosec // see above
+	return os.MkdirAll(cmd.Data, 0o755) // see above
 }
 
 // defaultDataDir is one that PostgreSQL's own user can reach when we are root, whose home is closed to others.

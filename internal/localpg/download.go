@@ -73,7 +73,7 @@ func (d Download) fetch(ctx context.Context, logger *slog.Logger) (Programs, err
 // install has embedded-postgres download and unpack. The programs appear under their final name only when they are
 // complete, so that several processes may do this at once.
 func (d Download) install(ctx context.Context, home string) error {
-	if err := os.MkdirAll(d.CacheDir, 0o755); err != nil { //nolint:gosec // root's files are run by another user
+	if err := os.MkdirAll(d.CacheDir, 0o755); err != nil { // root's files are run by another user
 		return err
 	}
 	unfinished, err := os.MkdirTemp(d.CacheDir, "unfinished-")
@@ -85,7 +85,7 @@ func (d Download) install(ctx context.Context, home string) error {
 	if err := d.unpack(ctx, unfinished, programs); err != nil {
 		return err
 	}
-	if err := os.Chmod(programs, 0o755); err != nil { //nolint:gosec // as above
+	if err := os.Chmod(programs, 0o755); err != nil { // as above
 		return err
 	}
 	err = os.Rename(programs, home)
@@ -107,7 +107,7 @@ func (d Download) unpack(ctx context.Context, scratch, programs string) error {
 		CachePath(filepath.Join(scratch, "cache")).
 		RuntimePath(filepath.Join(scratch, "runtime")).
 		BinariesPath(programs).
-		Port(uint32(port)). //nolint:gosec // a port
+		Port(uint32(port)). // a port
 		Logger(io.Discard)
 	if d.RepositoryURL != "" {
 		config = config.BinaryRepositoryURL(d.RepositoryURL)
