@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/wechat-steward/steward/component"
 	"github.com/wechat-steward/steward/tenant"
+	"github.com/wechat-steward/steward/token"
 )
 
 // State is what can be done with an account.
@@ -25,6 +25,9 @@ const (
 	StateLimited              State = "limited"               // WeChat cancelled, banned, froze or restricted it
 )
 
+// alive tells whether a token of the account is renewed.
+func (s State) alive() bool { return s == StateActive || s == StateLimited }
+
 // AccountTakenError says that an account belongs to another tenant already. It does not name that tenant.
 type AccountTakenError struct {
 	AppID string
@@ -34,14 +37,10 @@ func (e *AccountTakenError) Error() string {
 	return fmt.Sprintf("account %s already belongs to another tenant of this platform", e.AppID)
 }
 
-// TokenError is why a renewal failed.
-type TokenError = component.TokenError
-
 // TokenStatus tells about an account's access token without showing it. Times are UTC; nil: never, or no token.
 type TokenStatus struct {
 	ExpiresAt *time.Time
 	RenewedAt *time.Time
-	LastError *TokenError // nil after a renewal that succeeded
 }
 
 // Account is an official account (or mini program) that authorized us. Times are UTC; nil: never.
@@ -75,7 +74,8 @@ type Account struct {
 	UpdatedAt      time.Time
 
 	Token    TokenStatus
-	Warnings []string // what may get in the way, in English sentences; none of it stops anything here
+	Health   token.Health // of the token's renewals
+	Warnings []string     // what may get in the way, in English sentences; none of it stops anything here
 }
 
 // Page is a page of accounts by appid. Next is empty on the last one.
@@ -105,9 +105,10 @@ func (p PageParams) limit() int {
 
 // ListParams select the accounts of a list.
 type ListParams struct {
-	State  State  // empty: all
-	Query  string // part of the nick name or of the appid, in upper or lower case; empty: all
-	Limit  int    // see PageParams
+	State  State              // empty: all
+	Health token.HealthStatus // empty: all
+	Query  string             // part of the nick name or of the appid, in upper or lower case; empty: all
+	Limit  int                // see PageParams
 	Cursor string
 }
 
@@ -120,10 +121,14 @@ func (s *Service) List(ctx context.Context, p tenant.Principal, tenantID uuid.UU
 	if err := tenant.Exists(ctx, s.pool, tenantID); err != nil {
 		return Page{}, err
 	}
+	health, known := healthFilter[params.Health]
+	if !known {
+		health = `false`
+	}
 	return s.list(ctx, PageParams{Limit: params.Limit, Cursor: params.Cursor},
-		`a.tenant_id = @tenant AND (@state = '' OR a.state = @state)
+		health+` AND a.tenant_id = @tenant AND (@state = '' OR a.state = @state)
 		AND (@query = '' OR strpos(lower(a.nick_name), lower(@query)) > 0 OR strpos(lower(a.appid), lower(@query)) > 0)`,
-		pgx.NamedArgs{"tenant": tenantID, "state": string(params.State), "query": params.Query})
+		pgx.NamedArgs{"tenant": tenantID, "state": string(params.State), "query": params.Query, "exhausted": token.ExhaustedFailures})
 }
 
 // Unclaimed returns the accounts that belong to no tenant yet, by appid. Platform only.

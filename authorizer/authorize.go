@@ -54,6 +54,7 @@ type grant struct {
 	code           string
 	appID          string    // pushed: the account; else not known before the exchange
 	pushedAt       time.Time // pushed: when WeChat says that it happened; else zero
+	listedAt       time.Time // found in WeChat's list: when that says that it happened; else zero
 	link           *linkKey  // nil: none of our links
 	actor          tenant.Principal
 }
@@ -264,7 +265,7 @@ func refusedWith(err error, codes ...int) bool {
 // keepGrant stores what the account granted: its row, its tokens, whose it is, and that it happened.
 func (s *Service) keepGrant(ctx context.Context, tx pgx.Tx, g grant, link *linkRow, account Account, isNew bool, answer granted) (outcome, error) {
 	now := s.now().UTC()
-	usable, err := s.keepTokens(ctx, tx, account.ID, answer)
+	usable, err := s.keepTokens(ctx, tx, account, answer)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -275,21 +276,27 @@ func (s *Service) keepGrant(ctx context.Context, tx pgx.Tx, g grant, link *linkR
 		state, reason = StateLimited, why
 	}
 	tenantID, refused := tenantFor(link, account)
-	at := g.pushedAt
-	if !g.pushed() {
-		at = now
+	at := now
+	switch {
+	case g.pushed():
+		at = g.pushedAt
+	case !g.listedAt.IsZero():
+		at = g.listedAt
 	}
 	// authorized_at moves on even if WeChat's clock is behind ours: blacklist work that rests until the account changes looks at it.
 	_, err = tx.Exec(ctx, `
 		UPDATE authorizers SET tenant_id = @tenant, state = @state, state_reason = @reason,
 			state_changed_at = CASE WHEN state = @state THEN state_changed_at ELSE @now END,
 			permission_sets = @sets, authorized_at = CASE WHEN @new THEN @at ELSE greatest(authorized_at + interval '1 microsecond', @at) END,
-			revoked_at = NULL, profile_read_at = NULL, updated_at = @now
+			revoked_at = NULL, profile_read_at = NULL, profile_due_at = @now, updated_at = @now
 		WHERE id = @id`, pgx.NamedArgs{
 		"id": account.ID, "tenant": nullable(tenantID), "state": string(state), "reason": reason,
 		"sets": answer.sets, "at": at, "new": isNew, "now": now,
 	})
 	if err != nil {
+		return outcome{}, err
+	}
+	if err := tellState(ctx, tx, account, state, reason, now); err != nil {
 		return outcome{}, err
 	}
 	if link != nil && link.UsedAt == nil && refused == nil {

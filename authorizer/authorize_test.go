@@ -48,7 +48,7 @@ func requireConnected(t *testing.T, w *factory.World, s scanned) authorizer.Acco
 	require.Equal(t, authorizer.StateActive, account.State)
 	require.Equal(t, []int{1, 2, 3}, account.PermissionSets)
 	require.NotEmpty(t, account.NickName, "the profile was read")
-	require.NotEmpty(t, token(t, w, account))
+	require.NotEmpty(t, tokenOf(t, w, account))
 	require.Equal(t, 1, w.Sim.CallCount(pathQueryAuth), "a code is exchanged once")
 	require.Equal(t, 1, count(t, w, `SELECT count(*) FROM authorizers`))
 	require.Equal(t, 1, count(t, w, `SELECT count(*) FROM connect_links WHERE used_at IS NOT NULL AND authorizer_id = $1`, account.ID))
@@ -239,7 +239,7 @@ func TestFinishConnectLink_AnAccountOfAnotherTenantStaysThere(t *testing.T) {
 	theirs := active(t, w)
 	mine := factory.Tenant(t, w, factory.TenantOptions{Name: "Mine"})
 	state := factory.LinkState(t, w, mine.ID, authorizer.ConnectLinkParams{})
-	before := token(t, w, theirs)
+	before := tokenOf(t, w, theirs)
 
 	_, _, err := w.Authorizers.FinishConnectLink(t.Context(), state, authorize(t, w, theirs.AppID, preAuthCode(t, w, state), 1, 2, 15))
 	var taken *authorizer.AccountTakenError
@@ -249,7 +249,7 @@ func TestFinishConnectLink_AnAccountOfAnotherTenantStaysThere(t *testing.T) {
 	after := again(t, w, theirs)
 	require.Equal(t, theirs.TenantID, after.TenantID)
 	require.Equal(t, []int{1, 2, 15}, after.PermissionSets)
-	require.NotEqual(t, before, token(t, w, theirs), "its owner has the new token")
+	require.NotEqual(t, before, tokenOf(t, w, theirs), "its owner has the new token")
 	page, err := w.Authorizers.ListConnectLinks(t.Context(), w.Platform, mine.ID, authorizer.PageParams{})
 	require.NoError(t, err)
 	require.Nil(t, page.Links[0].UsedAt)

@@ -23,6 +23,7 @@ import (
 
 	"github.com/wechat-steward/steward/component"
 	"github.com/wechat-steward/steward/secret"
+	"github.com/wechat-steward/steward/token"
 	"github.com/wechat-steward/steward/wechat"
 )
 
@@ -51,6 +52,7 @@ type Config struct {
 	PublicURL  string             // required: where merchants' browsers reach us, https://steward.example.com
 	MPURL      string             // host of the consent page for desks; empty: DefaultMPURL
 	OpenURL    string             // host of the consent page inside WeChat; empty: DefaultOpenURL
+	Renewals   int                // how many renewals go on in the background at a time; 0: DefaultRenewals; never more than the pool has room for
 	Now        func() time.Time   // nil: time.Now
 	Logger     *slog.Logger       // nil: slog.Default()
 }
@@ -104,12 +106,16 @@ type Service struct {
 
 	// slots bounds the transactions that wait for WeChat: each holds a connection of the pool, and when WeChat hangs the
 	// rest of the program must go on.
-	slots    *semaphore.Weighted
-	renewals singleflight.Group
+	slots *semaphore.Weighted
+	// background bounds those of them that no caller waits for.
+	background *semaphore.Weighted
+	share      int64 // how many of those one component may have, where there are several
+	renewals   singleflight.Group
+	pauses     token.Pauses // after failed renewals, by account id
 
 	mu        sync.Mutex
-	failed    map[string]failure       // renewals, by account id
-	reconnect map[string]reconnectLink // by account id
+	reconnect map[string]reconnectLink       // by account id
+	gates     map[string]*semaphore.Weighted // see gate, by component
 	cleanedAt time.Time
 }
 
@@ -119,13 +125,23 @@ func NewService(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Renewals <= 0 {
+		cfg.Renewals = DefaultRenewals
+	}
+	slots, background := room(int64(cfg.Pool.Config().MaxConns), int64(cfg.Renewals))
 	return &Service{
 		pool: cfg.Pool, wechat: cfg.WeChat, components: cfg.Components, box: cfg.Box, jobs: cfg.Jobs,
 		publicURL: cfg.PublicURL, mpURL: cfg.MPURL, openURL: cfg.OpenURL, now: cfg.Now, logger: cfg.Logger,
-		slots:     semaphore.NewWeighted(max(1, int64(cfg.Pool.Config().MaxConns)/2)),
-		failed:    map[string]failure{},
-		reconnect: map[string]reconnectLink{},
+		slots: semaphore.NewWeighted(slots), background: semaphore.NewWeighted(background), share: max(1, background*3/4),
+		reconnect: map[string]reconnectLink{}, gates: map[string]*semaphore.Weighted{},
 	}, nil
+}
+
+// room divides the pool's connections: a fifth is for those who only read and write, and of the transactions that wait
+// for WeChat a sixth is for callers.
+func room(conns, renewals int64) (slots, background int64) {
+	slots = max(1, conns-max(2, conns/5))
+	return slots, min(renewals, max(1, slots-max(1, slots/6)))
 }
 
 // withComponent calls call with a component_access_token and a slot. call may begin one transaction and ask WeChat in

@@ -19,7 +19,7 @@ func TestCall_HandsOutATokenThatWorks(t *testing.T) {
 	account := active(t, w)
 	var tokens []string
 	require.NoError(t, w.Authorizers.Call(t.Context(), account.ID, readBlacklist(w, &tokens)))
-	require.Equal(t, []string{token(t, w, account)}, tokens)
+	require.Equal(t, []string{tokenOf(t, w, account)}, tokens)
 }
 
 func TestCall_RenewsOnceAndTriesOnceMoreWhenTheTokenIsRefused(t *testing.T) {

@@ -48,7 +48,7 @@ func TestReceive_UpdateReadsThePermissionSetsAgain(t *testing.T) {
 	w := setup(t)
 	w.StartJobs(t)
 	account := active(t, w)
-	before := token(t, w, account)
+	before := tokenOf(t, w, account)
 	code, err := w.Sim.SetPermissionSets(account.AppID, 1, 15)
 	require.NoError(t, err)
 	push(t, w, simulator.Event{InfoType: simulator.UpdateAuthorized, AuthorizerAppID: account.AppID, AuthorizationCode: code})
@@ -57,7 +57,7 @@ func TestReceive_UpdateReadsThePermissionSetsAgain(t *testing.T) {
 	after := again(t, w, account)
 	require.Equal(t, []int{1, 15}, after.PermissionSets)
 	require.Equal(t, account.TenantID, after.TenantID)
-	require.NotEqual(t, before, token(t, w, account))
+	require.NotEqual(t, before, tokenOf(t, w, account))
 	entry := audited(t, w, "authorizer.authorize")[1]
 	require.Equal(t, []any{1.0, 2.0, 3.0}, entry["permission_sets_before"])
 	require.Equal(t, []any{1.0, 15.0}, entry["permission_sets"])
@@ -99,7 +99,7 @@ func TestReceive_AnOlderRevocationDoesNotUndoANewerAuthorization(t *testing.T) {
 	push(t, w, late)
 	require.Contains(t, processed(t, w, 2)[1], "authorized us since")
 	require.Equal(t, authorizer.StateActive, again(t, w, account).State)
-	require.NotEmpty(t, token(t, w, account))
+	require.NotEmpty(t, tokenOf(t, w, account))
 }
 
 func TestReceive_ARevocationInTheSecondOfTheAuthorizationIsBelievedIfWeChatConfirmsIt(t *testing.T) {
@@ -150,7 +150,7 @@ func TestReceive_ARevocationProcessedTooLateIsUndoneByTheNewerAuthorization(t *t
 	push(t, w, newer)
 	processed(t, w, 2)
 	require.Equal(t, authorizer.StateActive, again(t, w, account).State)
-	require.NotEmpty(t, token(t, w, account))
+	require.NotEmpty(t, tokenOf(t, w, account))
 	require.Equal(t, 1, w.Sim.CallCount(pathQueryAuth))
 }
 
@@ -175,7 +175,7 @@ func TestReceive_ACodeThatSomebodyExchangedBeforeACrashLosesNothing(t *testing.T
 	require.Equal(t, s.tenantID, account.TenantID)
 	require.Equal(t, authorizer.StateActive, account.State)
 	require.Equal(t, []int{1, 2, 3}, account.PermissionSets)
-	require.NotEmpty(t, token(t, w, account))
+	require.NotEmpty(t, tokenOf(t, w, account))
 	require.Equal(t, account.ID, finish(t, w, s).ID, "and the browser gets its answer")
 }
 
@@ -183,7 +183,7 @@ func TestReceive_AnExpiredCodeLeavesGoodTokensAlone(t *testing.T) {
 	w := setup(t)
 	w.StartJobs(t)
 	account := active(t, w)
-	before := token(t, w, account)
+	before := tokenOf(t, w, account)
 	code := authorize(t, w, account.AppID, "", 1, 2)
 	exchangeAndCrash(t, w, code)
 	late := authorized(account.AppID, code, "")
@@ -192,7 +192,7 @@ func TestReceive_AnExpiredCodeLeavesGoodTokensAlone(t *testing.T) {
 	push(t, w, late)
 	require.Equal(t, []string{""}, processed(t, w, 1))
 	require.Equal(t, []int{1, 2}, again(t, w, account).PermissionSets)
-	require.Equal(t, before, token(t, w, account))
+	require.Equal(t, before, tokenOf(t, w, account))
 }
 
 func TestReceive_AnEventWithoutCodeIsReadBackFromTheProfile(t *testing.T) {
@@ -205,7 +205,7 @@ func TestReceive_AnEventWithoutCodeIsReadBackFromTheProfile(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, w.Authorizers.Receive(t.Context(), ev, raw))
 	require.Equal(t, []string{""}, processed(t, w, 1))
-	require.NotEmpty(t, token(t, w, byAppID(t, w, appid)))
+	require.NotEmpty(t, tokenOf(t, w, byAppID(t, w, appid)))
 }
 
 func TestReceive_ACodeThatIsNoGoodIsNotTriedForEver(t *testing.T) {

@@ -20,17 +20,37 @@ type (
 		// Repeated is when the push came again, in Unix seconds, so that its job has a name of its own.
 		Repeated int64 `json:"repeated,omitempty"`
 	}
-	renewTokenArgs struct {
-		AuthorizerID uuid.UUID `json:"authorizer_id"`
+	renewTokensArgs struct {
+		ComponentAppID string `json:"component_appid"`
+		Shard          int    `json:"shard"`
+		// Turn is when, in units of renewTurn: a job whose process died keeps its name for over a minute, and the next turn
+		// has another.
+		Turn int64 `json:"turn"`
 	}
 	readProfileArgs struct {
 		AuthorizerID uuid.UUID `json:"authorizer_id"`
 	}
+	reconcileArgs struct {
+		ReconciliationID uuid.UUID `json:"reconciliation_id"`
+		Turn             int       `json:"turn"`
+	}
 )
 
 func (authorizationEventArgs) Kind() string { return "authorization_event" }
-func (renewTokenArgs) Kind() string         { return "renew_token" }
+func (renewTokensArgs) Kind() string        { return "renew_tokens" }
 func (readProfileArgs) Kind() string        { return "read_profile" }
+func (reconcileArgs) Kind() string          { return "reconcile" }
+
+// Queue is the River queue of the upkeep that nobody waits for: renewals and reconciliations. They hang when WeChat does, and
+// must not keep an authorization waiting, which is in River's default queue. A client that is to work them must name
+// both in Config.Queues; some sixty workers are enough for this one, which bounds its calls itself.
+const Queue = "upkeep"
+
+// InsertOpts puts the job into the upkeep queue.
+func (renewTokensArgs) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: Queue} }
+
+// InsertOpts puts the job into the upkeep queue.
+func (reconcileArgs) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: Queue} }
 
 const (
 	eventAttempts   = 12 // with retryCap about half an hour; then the sweep starts over
@@ -56,13 +76,16 @@ func (s *Service) AddWorkers(w *river.Workers) {
 	river.AddWorker(w, &worker[authorizationEventArgs]{work: func(ctx context.Context, a authorizationEventArgs) error {
 		return s.processEvent(ctx, a.EventID)
 	}})
-	river.AddWorker(w, &worker[renewTokenArgs]{work: func(ctx context.Context, a renewTokenArgs) error {
-		return s.renewDue(ctx, a.AuthorizerID)
+	river.AddWorker(w, &worker[renewTokensArgs]{work: func(ctx context.Context, a renewTokensArgs) error {
+		return s.renewDue(ctx, a.ComponentAppID, a.Shard)
 	}})
 	river.AddWorker(w, &worker[readProfileArgs]{work: func(ctx context.Context, a readProfileArgs) error {
 		ctx, cancel := context.WithTimeout(ctx, profileJobTimeout)
 		defer cancel()
 		return s.readProfile(ctx, a.AuthorizerID)
+	}})
+	river.AddWorker(w, &worker[reconcileArgs]{work: func(ctx context.Context, a reconcileArgs) error {
+		return s.reconcile(ctx, a.ReconciliationID)
 	}})
 }
 
@@ -89,17 +112,4 @@ func (w *worker[T]) NextRetry(job *river.Job[T]) time.Time {
 	}
 	tries := time.Duration(len(job.Errors) + 1)
 	return job.AttemptedAt.Add(min(tries*tries*tries*tries*time.Second, retryCap))
-}
-
-// renewDue renews an account's token if it is due. Why it could not is in the token's row by then, together with when
-// to try next; the sweep goes by that, so the job itself is not tried again.
-func (s *Service) renewDue(ctx context.Context, id uuid.UUID) error {
-	_, err := s.token(ctx, id, want{due: true})
-	if _, gone := errors.AsType[*AccountStateError](err); gone || errors.Is(err, tenant.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return river.JobCancel(err)
-	}
-	return nil
 }

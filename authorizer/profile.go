@@ -18,6 +18,9 @@ const (
 	profileTimeout = 10 * time.Second
 	// profileJobTimeout is how long a job waits for it.
 	profileJobTimeout = 40 * time.Second
+	// Profiles are read anew once a day; those of restricted accounts more often, in case the restriction has ended.
+	profileLife        = 24 * time.Hour
+	limitedProfileLife = 6 * time.Hour
 	// profilePause is how long a profile is good enough when WeChat refuses a call for lack of permission: a thousand
 	// refused calls shall not read it a thousand times.
 	profilePause = time.Minute
@@ -102,18 +105,21 @@ func (s *Service) readProfile(ctx context.Context, id uuid.UUID) error {
 	})
 	if refusedWith(err, codeNotAuthorized) {
 		// A renewal finds out whether that is so, and nothing else will do for a proof.
-		_, err = s.pool.Exec(ctx, `UPDATE authorizer_tokens SET renew_after = least(renew_after, $2) WHERE authorizer_id = $1`, id, s.now().UTC())
+		_, err = s.pool.Exec(ctx, `UPDATE authorizer_tokens SET renew_after = $2 WHERE authorizer_id = $1 AND renew_after > $2`, id, s.now().UTC())
 		return err
 	}
 	if err != nil {
 		return fmt.Errorf("read the profile of %s: %w", account.AppID, err)
 	}
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		account, err := s.one(ctx, tx, `WHERE a.id = $1 FOR NO KEY UPDATE OF a`, id)
+		locked, err := s.one(ctx, tx, `WHERE a.id = $1 FOR NO KEY UPDATE OF a`, id)
 		if err != nil {
 			return err
 		}
-		return s.storeProfile(ctx, tx, account, info)
+		if !slices.Equal(locked.PermissionSets, account.PermissionSets) {
+			return nil // they changed since we asked, and what we were told may be from before
+		}
+		return s.storeProfile(ctx, tx, locked, info)
 	})
 	if err != nil {
 		return fmt.Errorf("store the profile of %s: %w", account.AppID, err)
@@ -123,17 +129,20 @@ func (s *Service) readProfile(ctx context.Context, id uuid.UUID) error {
 
 func (s *Service) storeProfile(ctx context.Context, tx pgx.Tx, account Account, info wechat.AuthorizerInfo) error {
 	now := s.now().UTC()
-	sets := ids(info.PermissionSets)
+	sets, why, life := ids(info.PermissionSets), limitedBy(&info.AccountStatus), profileLife
+	if why != "" || account.State == StateLimited {
+		life = limitedProfileLife
+	}
 	_, err := tx.Exec(ctx, `
 		UPDATE authorizers SET user_name = @user_name, nick_name = @nick_name, head_img = @head_img, alias = @alias,
 			principal_name = @principal_name, signature = @signature, qrcode_url = @qrcode_url, service_type = @service_type,
 			verify_type = @verify_type, account_status = @account_status, mini_program = @mini_program,
-			permission_sets = @sets, profile_read_at = @now, updated_at = @now
+			permission_sets = @sets, profile_read_at = @now, profile_due_at = @due, updated_at = @now
 		WHERE id = @id`, pgx.NamedArgs{
 		"id": account.ID, "user_name": info.UserName, "nick_name": info.NickName, "head_img": info.HeadImg, "alias": info.Alias,
 		"principal_name": info.PrincipalName, "signature": info.Signature, "qrcode_url": info.QRCodeURL,
 		"service_type": info.ServiceType, "verify_type": info.VerifyType, "account_status": info.AccountStatus,
-		"mini_program": info.MiniProgram, "sets": sets, "now": now,
+		"mini_program": info.MiniProgram, "sets": sets, "now": now, "due": now.Add(life),
 	})
 	if err != nil {
 		return err
@@ -148,7 +157,6 @@ func (s *Service) storeProfile(ctx context.Context, tx pgx.Tx, account Account, 
 			return err
 		}
 	}
-	why := limitedBy(&info.AccountStatus)
 	switch {
 	case why != "" && account.State == StateActive:
 		return s.setState(ctx, tx, system, account, StateLimited, why, now, "authorizer.state")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/wechat-steward/steward/secret"
@@ -73,7 +72,7 @@ func (s *Service) recoverRefreshToken(ctx context.Context, cat string, row token
 
 // listedRefreshToken looks for the account in WeChat's list; an account that is not there has "".
 func (s *Service) listedRefreshToken(ctx context.Context, cat string, row tokenRow) (string, error) {
-	for offset := 0; ; offset += wechat.MaxAuthorizerList {
+	for offset := 0; ; {
 		page, err := s.wechat.AuthorizerList(ctx, cat, row.componentAppID, offset, wechat.MaxAuthorizerList)
 		if err != nil {
 			return "", err
@@ -83,7 +82,7 @@ func (s *Service) listedRefreshToken(ctx context.Context, cat string, row tokenR
 				return item.RefreshToken, nil
 			}
 		}
-		if len(page.Items) == 0 || offset+len(page.Items) >= page.Total {
+		if offset += len(page.Items); len(page.Items) == 0 || offset >= page.Total {
 			return "", nil
 		}
 	}
@@ -118,9 +117,9 @@ func (s *Service) mark(ctx context.Context, row tokenRow, v verdict) error {
 		if account.State != StateActive && (account.State != StateLimited || v.state == StateLimited) {
 			return nil
 		}
-		if row.version != 0 {
+		if row.Version != 0 {
 			var same bool
-			err := tx.QueryRow(ctx, `SELECT version = $2 FROM authorizer_tokens WHERE authorizer_id = $1 FOR UPDATE`, row.id, row.version).Scan(&same)
+			err := tx.QueryRow(ctx, `SELECT version = $2 FROM authorizer_tokens WHERE authorizer_id = $1 FOR UPDATE`, row.id, row.Version).Scan(&same)
 			if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 				return err
 			}
@@ -138,13 +137,21 @@ func (s *Service) mark(ctx context.Context, row tokenRow, v verdict) error {
 func (s *Service) setState(ctx context.Context, tx pgx.Tx, p tenant.Principal, account Account, state State, reason string, at time.Time, action string) error {
 	now := s.now().UTC()
 	var revokedAt *time.Time
-	if state == StateRevoked {
+	var err error
+	switch state {
+	case StateRevoked:
 		revokedAt = &at
-		if err := deleteTokens(ctx, tx, account.ID); err != nil {
-			return err
-		}
+		_, err = tx.Exec(ctx, `DELETE FROM authorizer_tokens WHERE authorizer_id = $1`, account.ID)
+	case StateNeedsReauthorization: // what is there may still be of use, see restore
+		_, err = tx.Exec(ctx, `UPDATE authorizer_tokens SET renew_after = NULL WHERE authorizer_id = $1`, account.ID)
 	}
-	_, err := tx.Exec(ctx, `
+	if err != nil {
+		return err
+	}
+	if err := tellState(ctx, tx, account, state, reason, now); err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `
 		UPDATE authorizers SET state = $2, state_reason = $3, state_changed_at = $4, revoked_at = $5, updated_at = $4 WHERE id = $1`,
 		account.ID, string(state), reason, now, revokedAt)
 	if err != nil {
@@ -154,9 +161,4 @@ func (s *Service) setState(ctx context.Context, tx pgx.Tx, p tenant.Principal, a
 		TenantID: account.TenantID, Action: action, Target: account.target(), Reason: reason,
 		Detail: map[string]any{"component_appid": account.ComponentAppID, "state": state, "state_before": account.State, "at": at},
 	})
-}
-
-func deleteTokens(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
-	_, err := tx.Exec(ctx, `DELETE FROM authorizer_tokens WHERE authorizer_id = $1`, id)
-	return err
 }

@@ -63,7 +63,7 @@ func TestToken_ALostRefreshTokenIsReadBackFromWeChat(t *testing.T) {
 			right, err := w.Sim.ReplaceRefreshToken(account.AppID)
 			require.NoError(t, err)
 			w.Clock.Advance(3 * time.Hour)
-			require.NotEmpty(t, token(t, w, account))
+			require.NotEmpty(t, tokenOf(t, w, account))
 			require.Equal(t, right, refreshToken(t, w, account))
 			require.Equal(t, authorizer.StateActive, again(t, w, account).State)
 			require.Equal(t, 2, w.Sim.CallCount(pathRenew))
@@ -80,7 +80,7 @@ func TestToken_ALostRefreshTokenIsFoundOnTheSecondPageOfTheList(t *testing.T) {
 	_, err := w.Sim.ReplaceRefreshToken(account.AppID)
 	require.NoError(t, err)
 	w.Clock.Advance(3 * time.Hour)
-	require.NotEmpty(t, token(t, w, account))
+	require.NotEmpty(t, tokenOf(t, w, account))
 }
 
 func TestToken_ARefreshTokenLostForGoodNeedsTheMerchant(t *testing.T) {
@@ -96,14 +96,14 @@ func TestToken_ARefreshTokenLostForGoodNeedsTheMerchant(t *testing.T) {
 	after := again(t, w, account)
 	require.Equal(t, authorizer.StateNeedsReauthorization, after.State)
 	require.NotEmpty(t, after.StateReason)
-	require.Equal(t, 61023, after.Token.LastError.Code)
+	require.Equal(t, 61023, after.Health.LastError.Code)
 	require.Equal(t, []int{1, 1, 1}, []int{w.Sim.CallCount(pathRenew), w.Sim.CallCount(pathInfo), w.Sim.CallCount(pathList)})
 
 	state2 := factory.LinkState(t, w, account.TenantID, authorizer.ConnectLinkParams{AppID: account.AppID})
 	_, _, err = w.Authorizers.FinishConnectLink(t.Context(), state2, authorize(t, w, account.AppID, preAuthCode(t, w, state2)))
 	require.NoError(t, err)
 	require.Equal(t, authorizer.StateActive, again(t, w, account).State)
-	require.NotEmpty(t, token(t, w, account), "scanning again heals it")
+	require.NotEmpty(t, tokenOf(t, w, account), "scanning again heals it")
 }
 
 func TestToken_ARefreshTokenThatIsRefusedTwiceIsGivenUp(t *testing.T) {
@@ -162,5 +162,5 @@ func TestToken_AVerdictAboutOldTokensDoesNotMarkAnAccountThatAuthorizedAnew(t *t
 	require.Error(t, err)
 	require.NoError(t, <-finished)
 	require.Equal(t, authorizer.StateActive, again(t, w, account).State)
-	require.NotEmpty(t, token(t, w, account))
+	require.NotEmpty(t, tokenOf(t, w, account))
 }

@@ -126,7 +126,7 @@ func again(t *testing.T, w *factory.World, account authorizer.Account) authorize
 	return fresh
 }
 
-func token(t *testing.T, w *factory.World, account authorizer.Account) string {
+func tokenOf(t *testing.T, w *factory.World, account authorizer.Account) string {
 	t.Helper()
 	token, err := w.Authorizers.Token(t.Context(), account.ID)
 	require.NoError(t, err)
@@ -160,12 +160,15 @@ func readBlacklist(w *factory.World, tokens *[]string) func(ctx context.Context,
 	}
 }
 
-// forgetful is a WeChat that leaves the refresh token out when it renews.
-type forgetful struct{ http.RoundTripper }
+// rewriting is a WeChat whose answers to one path are changed before they arrive.
+type rewriting struct {
+	path   string
+	change func(fields map[string]any)
+}
 
-func (f forgetful) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer, err := f.RoundTripper.RoundTrip(r)
-	if err != nil || r.URL.Path != pathRenew {
+func (w rewriting) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil || r.URL.Path != w.path {
 		return answer, err
 	}
 	defer answer.Body.Close()
@@ -173,20 +176,22 @@ func (f forgetful) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := json.NewDecoder(answer.Body).Decode(&fields); err != nil {
 		return nil, err
 	}
-	fields["authorizer_refresh_token"] = ""
+	w.change(fields)
 	body, err := json.Marshal(fields)
 	answer.Body, answer.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	return answer, err
 }
 
-func withoutRefreshTokens(t *testing.T, w *factory.World) *authorizer.Service {
+// rewrite returns the world with accounts that see such a WeChat.
+func rewrite(t *testing.T, w *factory.World, path string, change func(fields map[string]any)) *factory.World {
 	t.Helper()
-	client, err := wechat.NewClient(wechat.Config{APIURL: w.SimURL, HTTPClient: &http.Client{Transport: forgetful{http.DefaultTransport}}})
+	client, err := wechat.NewClient(wechat.Config{APIURL: w.SimURL, HTTPClient: &http.Client{Transport: rewriting{path, change}}})
 	require.NoError(t, err)
-	service, err := authorizer.NewService(authorizer.Config{
+	other := *w
+	other.Authorizers, err = authorizer.NewService(authorizer.Config{
 		Pool: w.Pool, WeChat: client, Components: w.Components, Box: w.Box, Jobs: w.Jobs, PublicURL: factory.PublicURL,
 		Now: w.Clock.Now, Logger: w.Logger,
 	})
 	require.NoError(t, err)
-	return service
+	return &other
 }

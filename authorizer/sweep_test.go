@@ -36,15 +36,15 @@ func TestSweep_RenewsTokensBeforeCallersHaveToWait(t *testing.T) {
 	account := active(t, w)
 	w.StartJobs(t)
 	sweep(t, w)
-	require.Zero(t, jobs(t, w, "renew_token"))
+	require.Zero(t, jobs(t, w, "renew_tokens"))
 
 	w.Clock.Advance(76 * time.Minute) // a third of two hours is left at 80 minutes; five minutes before that at the latest
 	sweep(t, w)
-	finished(t, w, "renew_token", 1)
+	finished(t, w, "renew_tokens", 1)
 	require.Equal(t, 1, w.Sim.CallCount(pathRenew))
 	require.Equal(t, w.Clock.Now(), *again(t, w, account).Token.RenewedAt)
 	sweep(t, w)
-	require.Equal(t, 1, jobs(t, w, "renew_token"))
+	require.Equal(t, 1, jobs(t, w, "renew_tokens"))
 }
 
 func TestSweep_SpreadsRenewalsOverAccounts(t *testing.T) {
@@ -64,46 +64,55 @@ func TestSweep_MakesOneJobForOneThingHoweverManySweep(t *testing.T) {
 	account := active(t, w)
 	push(t, w, unauthorized("wxunknown"))
 	w.Clock.Advance(2 * time.Hour)
-	_, err := w.Pool.Exec(t.Context(), `UPDATE authorizers SET profile_read_at = NULL`)
+	_, err := w.Pool.Exec(t.Context(), `UPDATE authorizers SET profile_due_at = created_at`)
 	require.NoError(t, err)
 	for range 3 {
 		sweep(t, w)
 		sweep(t, other)
 	}
-	require.Equal(t, []int{1, 1, 1}, []int{jobs(t, w, "renew_token"), jobs(t, w, "read_profile"), jobs(t, w, "authorization_event")})
+	require.Equal(t, []int{1, 1, 1}, []int{jobs(t, w, "renew_tokens"), jobs(t, w, "read_profile"), jobs(t, w, "authorization_event")})
 	w.StartJobs(t)
-	finished(t, w, "renew_token", 1)
-	require.NotEmpty(t, token(t, w, account))
+	finished(t, w, "renew_tokens", 1)
+	require.NotEmpty(t, tokenOf(t, w, account))
 }
 
 func TestSweep_LeavesAnAccountThatFailsAloneForLongerEachTime(t *testing.T) {
 	w := setup(t)
-	active(t, w)
+	account := active(t, w)
 	w.StartJobs(t)
 	inject(t, w, simulator.Fault{Path: pathRenew, Code: 45009})
 	w.Clock.Advance(90 * time.Minute)
 	for failures := 1; failures <= 3; failures++ {
 		sweep(t, w)
-		finished(t, w, "renew_token", failures)
+		finished(t, w, "renew_tokens", failures)
 		require.Equal(t, failures, count(t, w, `SELECT failures FROM authorizer_tokens`))
+		next := again(t, w, account).Health.NextAttemptAt.Sub(w.Clock.Now())
 		pause := 30 * time.Second << (failures - 1)
-		w.Clock.Advance(pause - time.Second)
+		require.GreaterOrEqual(t, next, pause)
+		require.LessOrEqual(t, next, pause+pause/4, "those who failed together come back within a quarter of the pause")
+		w.Clock.Advance(next - time.Second)
 		sweep(t, w)
-		require.Equal(t, failures, jobs(t, w, "renew_token"), "not yet")
+		require.Equal(t, failures, jobs(t, w, "renew_tokens"), "not yet")
 		w.Clock.Advance(time.Second)
 	}
 }
 
 func TestSweep_LeavesAccountsThatCannotBeUsedAlone(t *testing.T) {
-	w := setup(t)
-	account := active(t, w)
-	for _, state := range []authorizer.State{authorizer.StateRevoked, authorizer.StateNeedsReauthorization} {
-		_, err := w.Pool.Exec(t.Context(), `UPDATE authorizers SET state = $2, profile_read_at = NULL WHERE id = $1`, account.ID, string(state))
-		require.NoError(t, err)
-		w.Clock.Advance(3 * time.Hour)
-		sweep(t, w)
-		require.Zero(t, count(t, w, `SELECT count(*) FROM river_job`))
+	w := setup(t, settings(func(s *simulator.Settings) { s.InfoWithoutRefreshToken, s.ListWithoutRefreshToken = true, true }))
+	revoked, lost := active(t, w), active(t, w)
+	require.NoError(t, w.Sim.Revoke(revoked.AppID))
+	_, err := w.Sim.ReplaceRefreshToken(lost.AppID)
+	require.NoError(t, err)
+	w.Clock.Advance(3 * time.Hour)
+	for _, account := range []authorizer.Account{revoked, lost} {
+		_, err := w.Authorizers.Token(t.Context(), account.ID)
+		require.Error(t, err)
 	}
+	require.Equal(t, authorizer.StateRevoked, again(t, w, revoked).State)
+	require.Equal(t, authorizer.StateNeedsReauthorization, again(t, w, lost).State)
+	w.Clock.Advance(8 * time.Hour)
+	sweep(t, w)
+	require.Zero(t, count(t, w, `SELECT count(*) FROM river_job`))
 }
 
 func TestSweep_AJobThatComesTooLateDoesNothing(t *testing.T) {
@@ -111,10 +120,10 @@ func TestSweep_AJobThatComesTooLateDoesNothing(t *testing.T) {
 	account := active(t, w)
 	w.Clock.Advance(90 * time.Minute)
 	sweep(t, w)
-	require.Equal(t, 1, jobs(t, w, "renew_token"))
-	token(t, w, account) // somebody needed it before the job ran
+	require.Equal(t, 1, jobs(t, w, "renew_tokens"))
+	tokenOf(t, w, account) // somebody needed it before the job ran
 	w.StartJobs(t)
-	finished(t, w, "renew_token", 1)
+	finished(t, w, "renew_tokens", 1)
 	require.Equal(t, 1, w.Sim.CallCount(pathRenew))
 }
 
@@ -134,22 +143,14 @@ func TestSweep_GivesEventsWithoutAJobAnother(t *testing.T) {
 	requireConnected(t, w, s)
 }
 
-func TestSweep_KeepsComponentTokensWarm(t *testing.T) {
-	w := setup(t)
-	sweep(t, w)
-	require.Equal(t, 1, w.Sim.CallCount(pathComponentToken))
-	w.Clock.Advance(75 * time.Minute)
-	sweep(t, w)
-	require.Equal(t, 2, w.Sim.CallCount(pathComponentToken))
-}
-
 func TestSweep_GoesOnWhenAPartOfItFails(t *testing.T) {
 	w := setup(t)
 	active(t, w)
 	w.Clock.Advance(2 * time.Hour)
-	inject(t, w, simulator.Fault{Path: pathComponentToken, Status: 502})
+	_, err := w.Pool.Exec(t.Context(), `ALTER TABLE reconciliations RENAME TO elsewhere`)
+	require.NoError(t, err)
 	require.Error(t, w.Authorizers.Sweep(t.Context()))
-	require.Equal(t, 1, jobs(t, w, "renew_token"))
+	require.Equal(t, 1, jobs(t, w, "renew_tokens"))
 }
 
 func TestSweep_ForgetsLinksNobodyUsedAndOldCodes(t *testing.T) {
@@ -220,7 +221,7 @@ func TestProfile_ARevocationFoundByTheWayIsLeftToTheTokenManager(t *testing.T) {
 	account := active(t, w)
 	w.StartJobs(t)
 	require.NoError(t, w.Sim.Revoke(account.AppID))
-	_, err := w.Pool.Exec(t.Context(), `UPDATE authorizers SET profile_read_at = NULL`)
+	_, err := w.Pool.Exec(t.Context(), `UPDATE authorizers SET profile_due_at = created_at`)
 	require.NoError(t, err)
 	sweep(t, w)
 	finished(t, w, "read_profile", 1)

@@ -10,45 +10,29 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/wechat-steward/steward/alert"
 	"github.com/wechat-steward/steward/secret"
 	"github.com/wechat-steward/steward/tenant"
+	"github.com/wechat-steward/steward/token"
 	"github.com/wechat-steward/steward/wechat"
 )
 
 const (
-	// defaultLife is taken where WeChat does not say how long a token lives.
-	defaultLife = 2 * time.Hour
-	// failurePause is how long callers in one process are told of a failed renewal before the next is tried.
-	failurePause = time.Second
-	// The sweep leaves an account alone for longer after each failure.
-	shortestBackoff      = 30 * time.Second
-	longestBackoff       = 6 * time.Hour
-	longestBackoffForAll = 10 * time.Minute
 	// How often, and after what pauses, it is tried again to store what WeChat gave us.
 	saveTries = 4
 	savePause = 100 * time.Millisecond
 )
 
 // Token returns an access token of the account that lives. One caller of all, in all processes, renews it when less
-// than a third of its life is left; if that fails and the old one lives, that is returned. It fails with
-// [tenant.ErrNotFound], with an *[AccountStateError] (nothing is asked of WeChat then, unless that was how we learned
-// of it), or with what kept us from renewing.
+// than a third of its life is left; if that fails, or takes longer than a caller should wait, and the old one lives, that
+// is returned. It fails with [tenant.ErrNotFound], with an *[AccountStateError] (nothing is asked of WeChat then, unless
+// that was how we learned of it), or with what kept us from renewing.
 func (s *Service) Token(ctx context.Context, authorizerID uuid.UUID) (string, error) {
-	held, err := s.token(ctx, authorizerID, want{})
+	held, err := s.token(ctx, authorizerID, token.Want{})
 	if err != nil {
 		return "", err
 	}
-	return held.access.Reveal(), nil
-}
-
-// want says which token will not do.
-type want struct {
-	refused int64 // the version that WeChat refused; 0: none
-	due     bool  // one that the sweep would renew will not do either
-}
-
-func (w want) key(id uuid.UUID) string {
-	return id.String() + "/" + strconv.FormatInt(w.refused, 10) + "/" + strconv.FormatBool(w.due)
+	return held.Value.Reveal(), nil
 }
 
 // tokenRow is an account as the token manager sees it.
@@ -59,19 +43,13 @@ type tokenRow struct {
 	state          State
 	stateReason    string
 
-	// No row in authorizer_tokens: version 0.
-	version    int64
-	access     secret.String // empty: none
-	refresh    secret.String
-	renewed    time.Time
-	expires    time.Time
-	failures   int
-	renewAfter time.Time
+	token.Held               // no row in authorizer_tokens: version 0
+	refresh    secret.String // empty: none
 }
 
 // usable returns an *AccountStateError if there is nothing to renew.
 func (r tokenRow) usable() error {
-	if r.version == 0 && (r.state == StateActive || r.state == StateLimited) {
+	if r.Version == 0 && (r.state == StateActive || r.state == StateLimited) {
 		return &AccountStateError{AppID: r.appID, State: StateNeedsReauthorization, Reason: noRefreshToken}
 	}
 	if r.state != StateActive && r.state != StateLimited {
@@ -80,31 +58,18 @@ func (r tokenRow) usable() error {
 	return nil
 }
 
-// lives tells whether WeChat should still take the token.
-func (r tokenRow) lives(now time.Time) bool {
-	return !r.access.IsEmpty() && now.Before(r.expires)
+// subject names the account in alerts.
+func (r tokenRow) subject() alert.Subject {
+	return alert.Subject{ComponentAppID: r.componentAppID, AuthorizerID: r.id}
 }
 
-// does tells whether the token will do.
-func (r tokenRow) does(w want, now time.Time) bool {
-	if !r.lives(now) || r.version == w.refused {
-		return false
-	}
-	switch left := r.expires.Sub(now); {
-	case w.refused != 0:
-		return true
-	case w.due:
-		return now.Before(r.renewAfter)
-	case left >= r.expires.Sub(r.renewed)/3:
-		return true
-	default:
-		// Renewals have been failing: no caller shall wait for the next try while the old token lives.
-		return r.failures > 0 && now.Before(r.renewAfter)
-	}
+// spread places the account between others, from 0 to 1. Of a version 7 UUID these bytes are random.
+func (r tokenRow) spread() float64 {
+	return float64(uint16(r.id[13])<<8|uint16(r.id[14])) / (1 << 16)
 }
 
 // token returns a token that will do, renewing it if it must.
-func (s *Service) token(ctx context.Context, id uuid.UUID, w want) (tokenRow, error) {
+func (s *Service) token(ctx context.Context, id uuid.UUID, w token.Want) (tokenRow, error) {
 	row, err := s.readToken(ctx, id)
 	if err != nil {
 		return tokenRow{}, err
@@ -112,74 +77,96 @@ func (s *Service) token(ctx context.Context, id uuid.UUID, w want) (tokenRow, er
 	if err := row.usable(); err != nil {
 		return tokenRow{}, err
 	}
-	if row.does(w, s.now()) {
+	if row.Does(w, s.now()) {
 		return row, nil
 	}
-	result := s.renewals.DoChan(w.key(id), func() (any, error) {
+	result := s.renewals.DoChan(w.Key(id.String()), func() (any, error) {
 		// The first caller may go away; the others wait for what it began.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exchangeTimeout)
 		defer cancel()
-		return s.renewOrKeep(ctx, row, w)
+		return s.renewOrKeep(ctx, row, w, func(ctx context.Context) (tokenRow, error) { return s.renew(ctx, row, w) })
 	})
+	var enough <-chan time.Time
+	if row.Serves(w, s.now()) {
+		enough = time.After(token.Patience)
+	}
 	select {
 	case <-ctx.Done():
 		return tokenRow{}, context.Cause(ctx)
+	case <-enough:
+		return row, nil
 	case r := <-result:
 		held, _ := r.Val.(tokenRow)
 		return held, r.Err
 	}
 }
 
-// renewOrKeep renews; if that fails and the old token will do in need, it returns that one.
-func (s *Service) renewOrKeep(ctx context.Context, row tokenRow, w want) (tokenRow, error) {
-	err := s.recentFailure(row.id)
+// renewOrKeep renews with renew; if that fails and the old token will do in need, it returns that one. What came of it is
+// in the database then.
+func (s *Service) renewOrKeep(ctx context.Context, row tokenRow, w token.Want, renew func(context.Context) (tokenRow, error)) (tokenRow, error) {
+	key := strconv.FormatInt(row.Version, 10)
+	var err error
+	if !w.ByHand {
+		err = s.pauses.Recent(row.id.String(), key, s.now())
+	}
 	if err == nil {
 		var held tokenRow
-		if held, err = s.renew(ctx, row, w); err == nil {
-			s.forgetFailure(row.id)
+		if held, err = renew(ctx); err == nil {
+			s.pauses.Forget(row.id.String())
 			return held, nil
 		}
+		s.pauses.Failed(row.id.String(), key, err, s.now())
 		s.noteFailure(ctx, row, err)
 		if marked := s.markByVerdict(ctx, row, err); marked != nil {
+			s.pauses.Forget(row.id.String()) // from now on the account's state says it
 			return tokenRow{}, marked
 		}
 		if gone, ok := errors.AsType[*AccountStateError](err); ok {
 			return tokenRow{}, gone
 		}
 	}
-	if row.lives(s.now()) && row.version != w.refused {
+	if row.Serves(w, s.now()) {
 		return row, nil
 	}
 	return tokenRow{}, fmt.Errorf("renew the access token of %s: %w", row.appID, err)
 }
 
 // renew asks WeChat for a token under the row's lock, unless somebody has done so before the lock was ours.
-func (s *Service) renew(ctx context.Context, row tokenRow, w want) (tokenRow, error) {
+func (s *Service) renew(ctx context.Context, row tokenRow, w token.Want) (tokenRow, error) {
 	var held tokenRow
-	err := s.withComponent(ctx, row.componentAppID, func(ctx context.Context, cat string) error {
-		var answered *tokenRow
-		err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-			locked, err := s.lockToken(ctx, tx, row)
-			if err != nil {
-				return err
-			}
-			if locked.does(w, s.now()) {
-				held = locked
-				return nil
-			}
-			renewed, err := s.askForToken(ctx, cat, locked)
-			if err != nil {
-				return err
-			}
-			answered = &renewed
-			held = renewed
-			return s.storeToken(ctx, tx, renewed)
-		})
-		if err != nil && answered != nil {
-			held, err = s.saveAgain(ctx, *answered, err)
-		}
+	err := s.withComponent(ctx, row.componentAppID, func(ctx context.Context, cat string) (err error) {
+		held, err = s.renewLocked(ctx, cat, row, w)
 		return err
 	})
+	return held, err
+}
+
+// renewLocked does so with a component_access_token in hand. It is one transaction of four statements: begin, lock, store, commit.
+func (s *Service) renewLocked(ctx context.Context, cat string, row tokenRow, w token.Want) (tokenRow, error) {
+	var held tokenRow
+	var answered *tokenRow
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		locked, err := s.lockToken(ctx, tx, row)
+		if err != nil {
+			return err
+		}
+		if locked.Does(w, s.now()) {
+			held = locked
+			return nil
+		}
+		renewed, err := s.askForToken(ctx, cat, locked)
+		if err != nil {
+			return err
+		}
+		answered, held = &renewed, renewed
+		if err := s.storeToken(ctx, tx, renewed); err != nil {
+			return err
+		}
+		return s.noteRenewal(ctx, tx, locked, w)
+	})
+	if err != nil && answered != nil {
+		held, err = s.saveAgain(ctx, *answered, err)
+	}
 	return held, err
 }
 
@@ -210,21 +197,8 @@ func (s *Service) askForToken(ctx context.Context, cat string, row tokenRow) (to
 	if answer.RefreshToken != "" {
 		row.refresh = secret.New(answer.RefreshToken)
 	}
-	row.access = secret.New(answer.AccessToken)
-	return row.alive(asked, answer.ExpiresIn), nil
-}
-
-// alive sets the times of a token that was asked for at asked. The sweep renews it before callers have to, spread over
-// accounts so that those who came together do not stay together: five to twenty minutes early, for two hours of life.
-func (r tokenRow) alive(asked time.Time, life time.Duration) tokenRow {
-	if life <= 0 {
-		life = defaultLife
-	}
-	spread := time.Duration(r.id[14])<<8 | time.Duration(r.id[15]) // of a version 7 UUID these bytes are random
-	r.renewed, r.expires = asked, asked.Add(life)
-	r.renewAfter = r.expires.Add(-life/3 - life/24 - life/8/(1<<16)*spread)
-	r.version++
-	return r
+	row.Held = row.Next(answer.AccessToken, asked, answer.ExpiresIn, row.spread())
+	return row, nil
 }
 
 // saveAgain stores what WeChat answered after the transaction that asked has failed: the tokens in it may be the only
@@ -242,7 +216,7 @@ func (s *Service) saveAgain(ctx context.Context, row tokenRow, cause error) (tok
 			if err != nil {
 				return err
 			}
-			if stored.version >= row.version {
+			if stored.Version >= row.Version {
 				row = stored // ours after all, or another's that came later
 				return nil
 			}
@@ -263,18 +237,18 @@ func (s *Service) saveAgain(ctx context.Context, row tokenRow, cause error) (tok
 // renewed, unless somebody has done so meanwhile, and call is called once more; never more often. What WeChat's refusal
 // says about the account is kept: that it took its authorization back (asked again first), that permission sets changed
 // (read again in the background), that it is restricted. It fails like [Service.Token], or with call's error.
-func (s *Service) Call(ctx context.Context, authorizerID uuid.UUID, call func(ctx context.Context, token string) error) error {
-	held, err := s.token(ctx, authorizerID, want{})
+func (s *Service) Call(ctx context.Context, authorizerID uuid.UUID, call func(ctx context.Context, accessToken string) error) error {
+	held, err := s.token(ctx, authorizerID, token.Want{})
 	if err != nil {
 		return err
 	}
-	err = call(ctx, held.access.Reveal())
+	err = call(ctx, held.Value.Reveal())
 	if wechat.ClassOf(err) == wechat.ClassToken {
 		refused := err
-		if held, err = s.token(ctx, authorizerID, want{refused: held.version}); err != nil {
+		if held, err = s.token(ctx, authorizerID, token.Want{Refused: held.Version}); err != nil {
 			return err
 		}
-		if err = call(ctx, held.access.Reveal()); wechat.ClassOf(err) == wechat.ClassToken {
+		if err = call(ctx, held.Value.Reveal()); wechat.ClassOf(err) == wechat.ClassToken {
 			s.logger.WarnContext(ctx, "WeChat refuses a token that it just gave: does another system fetch tokens for this account?",
 				"appid", held.appID, "error", refused)
 		}
@@ -287,7 +261,7 @@ func (s *Service) judge(ctx context.Context, held tokenRow, err error) error {
 	switch wechat.ClassOf(err) {
 	case wechat.ClassReauthorize:
 		// A renewal tells for certain, and marks the account if it is so.
-		_, renewErr := s.token(ctx, held.id, want{refused: held.version})
+		_, renewErr := s.token(ctx, held.id, token.Want{Refused: held.Version})
 		if stateErr, ok := errors.AsType[*AccountStateError](renewErr); ok {
 			return stateErr
 		}
@@ -306,13 +280,13 @@ func (s *Service) readToken(ctx context.Context, id uuid.UUID) (tokenRow, error)
 	row := tokenRow{id: id}
 	var version *int64
 	var failures *int
-	var renewAfter *time.Time
+	var since, renewAfter *time.Time
 	var sealed sealedTokens
 	err := s.pool.QueryRow(ctx, `
-		SELECT a.component_appid, a.appid, a.state, a.state_reason, t.version, t.failures, t.renew_after,
+		SELECT a.component_appid, a.appid, a.state, a.state_reason, t.version, t.failures, t.failing_since, t.renew_after,
 			t.refresh_token_sealed, t.access_token_sealed, t.renewed_at, t.access_token_expires_at
 		FROM authorizers a LEFT JOIN authorizer_tokens t ON t.authorizer_id = a.id WHERE a.id = $1`, id).
-		Scan(&row.componentAppID, &row.appID, &row.state, &row.stateReason, &version, &failures, &renewAfter,
+		Scan(&row.componentAppID, &row.appID, &row.state, &row.stateReason, &version, &failures, &since, &renewAfter,
 			&sealed.refresh, &sealed.access, &sealed.renewed, &sealed.expires)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return tokenRow{}, tenant.ErrNotFound
@@ -323,6 +297,7 @@ func (s *Service) readToken(ctx context.Context, id uuid.UUID) (tokenRow, error)
 	if version == nil {
 		return row, nil
 	}
-	row.version, row.failures, row.renewAfter = *version, *failures, *renewAfter
+	row.Version = *version
+	row.Attempts = token.Attempts{Failures: *failures, Since: orZero(since), RenewAfter: orZero(renewAfter)}
 	return s.unseal(row, sealed)
 }

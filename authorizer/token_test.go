@@ -32,20 +32,20 @@ func refreshToken(t *testing.T, w *factory.World, account authorizer.Account) st
 func TestToken_IsReadUntilItsLastThirdAndThenRenewed(t *testing.T) {
 	w := setup(t)
 	account := active(t, w)
-	first := token(t, w, account)
+	first := tokenOf(t, w, account)
 	w.Clock.Advance(79 * time.Minute) // with the minute before: 80 of 120
-	require.Equal(t, first, token(t, w, account))
+	require.Equal(t, first, tokenOf(t, w, account))
 	require.Zero(t, w.Sim.CallCount(pathRenew), "the one from the exchange of the code served")
 
 	w.Clock.Advance(time.Second)
-	second := token(t, w, account)
+	second := tokenOf(t, w, account)
 	require.NotEqual(t, first, second)
-	require.Equal(t, second, token(t, w, account))
+	require.Equal(t, second, tokenOf(t, w, account))
 	require.Equal(t, 1, w.Sim.CallCount(pathRenew))
 	status := again(t, w, account).Token
 	require.Equal(t, w.Clock.Now(), *status.RenewedAt)
 	require.Equal(t, w.Clock.Now().Add(2*time.Hour), *status.ExpiresAt)
-	require.Nil(t, status.LastError)
+	require.Nil(t, again(t, w, account).Health.LastError)
 }
 
 func TestToken_LivesAsLongAsWeChatSays(t *testing.T) {
@@ -53,7 +53,7 @@ func TestToken_LivesAsLongAsWeChatSays(t *testing.T) {
 	account := active(t, w)
 	require.Equal(t, w.Clock.Now().Add(14*time.Minute), *account.Token.ExpiresAt)
 	w.Clock.Advance(10 * time.Minute)
-	token(t, w, account)
+	tokenOf(t, w, account)
 	require.Equal(t, 1, w.Sim.CallCount(pathRenew))
 }
 
@@ -87,7 +87,7 @@ func TestToken_RefusedOnesAreRenewedOnceForManyCallersInTwoProcesses(t *testing.
 	w := setup(t)
 	account := active(t, w)
 	other := w.Process(t)
-	token(t, w, account)
+	tokenOf(t, w, account)
 	w.Sim.SupersedeTokens(account.AppID)
 	inject(t, w, simulator.Fault{Path: pathRenew, LatencyMS: 100})
 
@@ -130,7 +130,7 @@ func TestToken_ARotatedRefreshTokenIsStoredEachTime(t *testing.T) {
 	for range 4 {
 		w = w.Process(t) // as after a restart
 		w.Clock.Advance(130 * time.Minute)
-		require.NotEmpty(t, token(t, w, account))
+		require.NotEmpty(t, tokenOf(t, w, account))
 		seen[refreshToken(t, w, account)] = true
 	}
 	require.Len(t, seen, 5)
@@ -141,28 +141,26 @@ func TestToken_AnEmptyRefreshTokenInTheAnswerKeepsTheStoredOne(t *testing.T) {
 	w := setup(t)
 	account := active(t, w)
 	before := refreshToken(t, w, account)
-	bare := withoutRefreshTokens(t, w)
+	bare := rewrite(t, w, pathRenew, func(fields map[string]any) { fields["authorizer_refresh_token"] = "" })
 	w.Clock.Advance(3 * time.Hour)
-	token, err := bare.Token(t.Context(), account.ID)
-	require.NoError(t, err)
-	require.NotEmpty(t, token)
+	require.NotEmpty(t, tokenOf(t, bare, account))
 	require.Equal(t, before, refreshToken(t, w, account))
 }
 
 func TestToken_TheOldOneIsHandedOutWhileItLivesAndRenewalFails(t *testing.T) {
 	w := setup(t)
 	account := active(t, w)
-	first := token(t, w, account)
+	first := tokenOf(t, w, account)
 	inject(t, w, simulator.Fault{Path: pathRenew, Status: 502})
 	w.Clock.Advance(100 * time.Minute)
 	for range 5 {
-		require.Equal(t, first, token(t, w, account))
+		require.Equal(t, first, tokenOf(t, w, account))
 	}
 	require.Equal(t, 1, w.Sim.CallCount(pathRenew), "while the old one lives nobody waits for the next try")
 	failed := again(t, w, account)
 	require.Equal(t, authorizer.StateActive, failed.State)
-	require.Contains(t, failed.Token.LastError.Message, "502")
-	require.Equal(t, w.Clock.Now(), failed.Token.LastError.At)
+	require.Contains(t, failed.Health.LastError.Message, "502")
+	require.Equal(t, w.Clock.Now(), failed.Health.LastError.At)
 
 	w.Clock.Advance(time.Hour)
 	_, err := w.Authorizers.Token(t.Context(), account.ID)
@@ -171,8 +169,8 @@ func TestToken_TheOldOneIsHandedOutWhileItLivesAndRenewalFails(t *testing.T) {
 
 	w.Sim.ClearFaults()
 	w.Clock.Advance(time.Second)
-	require.NotEqual(t, first, token(t, w, account))
-	require.Nil(t, again(t, w, account).Token.LastError)
+	require.NotEqual(t, first, tokenOf(t, w, account))
+	require.Nil(t, again(t, w, account).Health.LastError)
 }
 
 func TestToken_AFailureIsSharedAndNotRepeatedForASecond(t *testing.T) {
@@ -195,7 +193,7 @@ func TestToken_AFailureIsSharedAndNotRepeatedForASecond(t *testing.T) {
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, 2, w.Sim.CallCount(pathRenew))
 	require.Equal(t, 2, count(t, w, `SELECT failures FROM authorizer_tokens`))
-	lastError := again(t, w, account).Token.LastError
+	lastError := again(t, w, account).Health.LastError
 	require.Equal(t, 45009, lastError.Code)
 	require.NotEmpty(t, lastError.RID)
 	require.NotEmpty(t, lastError.Advice)
@@ -245,10 +243,10 @@ func TestToken_NothingThatIsNotTheMerchantsFaultMarksTheAccount(t *testing.T) {
 			require.Error(t, err)
 			after := again(t, w, account)
 			require.Equal(t, authorizer.StateActive, after.State)
-			require.NotNil(t, after.Token.LastError)
+			require.NotNil(t, after.Health.LastError)
 			w.Sim.ClearFaults()
 			w.Clock.Advance(time.Minute)
-			require.NotEmpty(t, token(t, w, account), "and it works again when the trouble is over")
+			require.NotEmpty(t, tokenOf(t, w, account), "and it works again when the trouble is over")
 		})
 	}
 }
@@ -260,7 +258,7 @@ func TestToken_ANewComponentTokenIsFetchedWhenTheOldOneIsRefused(t *testing.T) {
 	_, err := w.Components.AccessToken(t.Context(), w.ComponentAppID)
 	require.NoError(t, err)
 	w.Sim.SupersedeTokens(w.ComponentAppID)
-	require.NotEmpty(t, token(t, w, account))
+	require.NotEmpty(t, tokenOf(t, w, account))
 	require.Equal(t, 2, w.Sim.CallCount(pathRenew))
 	require.Equal(t, 2, w.Sim.CallCount(pathComponentToken))
 }
@@ -289,11 +287,11 @@ func TestToken_WhatWeChatAnsweredIsStoredThoughTheDatabaseFailsTwice(t *testing.
 		CREATE TRIGGER fail_twice BEFORE UPDATE ON authorizer_tokens FOR EACH ROW EXECUTE FUNCTION fail_twice();`)
 	require.NoError(t, err)
 	w.Clock.Advance(3 * time.Hour)
-	held := token(t, w, account)
-	require.Equal(t, held, token(t, w, account))
+	held := tokenOf(t, w, account)
+	require.Equal(t, held, tokenOf(t, w, account))
 	require.Equal(t, 1, w.Sim.CallCount(pathRenew))
 	w.Clock.Advance(3 * time.Hour)
-	require.NotEmpty(t, token(t, w, account), "the rotated refresh token was stored too")
+	require.NotEmpty(t, tokenOf(t, w, account), "the rotated refresh token was stored too")
 	require.Zero(t, w.Sim.CallCount(pathInfo))
 }
 
@@ -310,7 +308,7 @@ func TestToken_NoTokenNoCodeNoSecretInErrorsAndLogs(t *testing.T) {
 	account := finish(t, w, s)
 	push(t, w, authorized(s.appid, s.code, s.preAuth))
 	processed(t, w, 1)
-	secrets := []string{s.state, s.code, s.preAuth, token(t, w, account), refreshToken(t, w, account), w.Sim.Component().AppSecret}
+	secrets := []string{s.state, s.code, s.preAuth, tokenOf(t, w, account), refreshToken(t, w, account), w.Sim.Component().AppSecret}
 	cat, err := w.Components.AccessToken(t.Context(), w.ComponentAppID)
 	require.NoError(t, err)
 	secrets = append(secrets, cat)

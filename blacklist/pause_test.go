@@ -180,6 +180,38 @@ func TestPausing(t *testing.T) {
 		require.Equal(t, 45, b.ended(t, batch.ID).Counts.Done)
 	})
 
+	t.Run("WhenThePermissionIsTakenUntilAReconciliationFindsItBack", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, 45)
+		afterFirst(b, pathBlock, func() { _, _ = b.Sim.SetPermissionSets(b.account.AppID, 1, 3) })
+		b.start(t)
+		b.Clock.Advance(2 * time.Minute)
+		batch := b.status(t, b.block(t, b.openids(0, 45)...).ID, blacklist.StatusPaused)
+		granted := func(sets ...int) func() bool {
+			return func() bool {
+				account, err := b.Authorizers.FindByID(t.Context(), b.account.ID)
+				return err == nil && slices.Equal(account.PermissionSets, sets)
+			}
+		}
+		b.eventually(t, granted(1, 3), "WeChat's refusal had nobody look at the sets")
+		b.sweep(t)
+		b.status(t, batch.ID, blacklist.StatusPaused)
+
+		_, err := b.Sim.SetPermissionSets(b.account.AppID, 1, 2) // and the push is lost
+		require.NoError(t, err)
+		b.Clock.Advance(time.Minute)
+		reconciliation, err := b.Authorizers.StartReconciliation(t.Context(), b.Platform, b.ComponentAppID)
+		require.NoError(t, err)
+		b.eventually(t, func() bool {
+			r, err := b.Authorizers.Reconciliation(t.Context(), b.Platform, b.ComponentAppID, reconciliation.ID)
+			return err == nil && r.Profiles == 1 && r.EndedAt != nil
+		}, "the reconciliation did not end")
+		b.Clock.Advance(10 * time.Minute)
+		b.eventually(t, func() bool { return b.Authorizers.Sweep(t.Context()) == nil && granted(1, 2)() }, "nobody looked at the sets")
+		b.sweep(t)
+		require.Equal(t, 45, b.ended(t, batch.ID).Counts.Done)
+	})
+
 	t.Run("EndsWithANewWishThatPassesTheCheck", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, 25)

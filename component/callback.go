@@ -40,11 +40,13 @@ func (s *Service) VerifyURL(ctx context.Context, appid, signature, timestamp, no
 	return nil
 }
 
+// cipher knows the current callback keys and, until they end, those before them.
 func (s *Service) cipher(ctx context.Context, appid string) (*wechat.Cipher, error) {
 	own, err := s.readCredentials(ctx, s.pool, appid, false)
 	if err != nil {
 		return nil, fmt.Errorf("callback keys: %w", err)
 	}
+	own = own.forgetEnded(s.now())
 	keys := []wechat.CallbackKey{{Token: own.token.Reveal(), EncodingAESKey: own.aesKey.Reveal()}}
 	if !own.previousToken.IsEmpty() {
 		keys = append(keys, wechat.CallbackKey{Token: own.previousToken.Reveal(), EncodingAESKey: own.previousAESKey.Reveal()})

@@ -7,10 +7,10 @@ package component
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -20,6 +20,7 @@ import (
 
 	"github.com/wechat-steward/steward/secret"
 	"github.com/wechat-steward/steward/tenant"
+	"github.com/wechat-steward/steward/token"
 	"github.com/wechat-steward/steward/wechat"
 )
 
@@ -42,11 +43,14 @@ func (e *InvalidParamError) Error() string { return e.Param + " " + e.Why }
 
 // Config holds what a [Service] needs.
 type Config struct {
-	Pool   *pgxpool.Pool    // required
-	WeChat *wechat.Client   // required
-	Box    *secret.Box      // required
-	Now    func() time.Time // nil: time.Now
-	Logger *slog.Logger     // nil: slog.Default()
+	Pool   *pgxpool.Pool  // required
+	WeChat *wechat.Client // required
+	Box    *secret.Box    // required
+	// HTTPClient asks for our own callback URLs, to prove that they lead here. Redirects are not followed, unless its own
+	// CheckRedirect says otherwise. nil: one with a timeout of 10 seconds.
+	HTTPClient *http.Client
+	Now        func() time.Time // nil: time.Now
+	Logger     *slog.Logger     // nil: slog.Default()
 }
 
 // Service keeps components. It is safe for concurrent use, and any number of them, in any number of processes, may
@@ -55,12 +59,15 @@ type Service struct {
 	pool   *pgxpool.Pool
 	wechat *wechat.Client
 	box    *secret.Box
+	http   *http.Client
 	now    func() time.Time
 	logger *slog.Logger
 
 	renewals singleflight.Group
-	mu       sync.Mutex
-	failed   map[string]failure // by appid
+	pauses   token.Pauses // after failed renewals, by appid
+
+	mu      sync.Mutex
+	worksAt map[string]time.Time // when WeChat was last known to take a component's calls, by appid
 }
 
 // NewService returns a Service, or an error that says what Config lacks.
@@ -75,8 +82,8 @@ func NewService(cfg Config) (*Service, error) {
 		cfg.Logger = slog.Default()
 	}
 	return &Service{
-		pool: cfg.Pool, wechat: cfg.WeChat, box: cfg.Box, now: cfg.Now, logger: cfg.Logger,
-		failed: map[string]failure{},
+		pool: cfg.Pool, wechat: cfg.WeChat, box: cfg.Box, http: callbackClient(cfg.HTTPClient), now: cfg.Now, logger: cfg.Logger,
+		worksAt: map[string]time.Time{},
 	}, nil
 }
 
@@ -84,40 +91,13 @@ func NewService(cfg Config) (*Service, error) {
 type Component struct {
 	AppID                string
 	Name                 string
-	TicketReceivedAt     *time.Time  // when the newest ticket came in
-	AccessTokenExpiresAt *time.Time  // of the component_access_token
-	AccessTokenRenewedAt *time.Time  // when that was bought
-	LastError            *TokenError // why the last renewal failed; nil after one that succeeded
+	TicketReceivedAt     *time.Time   // when the newest ticket came in
+	AccessTokenExpiresAt *time.Time   // of the component_access_token
+	AccessTokenRenewedAt *time.Time   // when that was bought
+	Health               token.Health // of the component_access_token
+	TicketRequestedAt    *time.Time   // when WeChat was last asked to push tickets
+	PreviousKeysUntil    *time.Time   // until when pushes under the previous callback keys are taken; nil: there are none
 	CreatedAt            time.Time
-}
-
-// TokenError is why a renewal of a token failed. It is kept and shown; it is no Go error.
-type TokenError struct {
-	Code    int       `json:"code"` // WeChat's errcode; 0: WeChat did not answer
-	Message string    `json:"message"`
-	RID     string    `json:"rid"`    // WeChat's request id, which its support asks for
-	Advice  string    `json:"advice"` // one English sentence: what to do; empty where Code is 0
-	At      time.Time `json:"at"`
-}
-
-// NewTokenError describes err for keeping. It holds no secret, since the errors of package wechat hold none.
-func NewTokenError(err error, at time.Time) TokenError {
-	if refusal, ok := errors.AsType[*wechat.Error](err); ok {
-		return TokenError{Code: refusal.Code, Message: refusal.Message, RID: refusal.RID, Advice: refusal.Advice(), At: at}
-	}
-	return TokenError{Message: err.Error(), At: at}
-}
-
-// ParseTokenError reads what was kept as JSON; nil for an empty column.
-func ParseTokenError(kept []byte) (*TokenError, error) {
-	if kept == nil {
-		return nil, nil
-	}
-	var e TokenError
-	if err := json.Unmarshal(kept, &e); err != nil {
-		return nil, fmt.Errorf("read a kept error: %w", err)
-	}
-	return &e, nil
 }
 
 // List returns all components by appid; there are few of them, so they come whole. Platform only.

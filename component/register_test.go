@@ -13,6 +13,7 @@ import (
 	"github.com/wechat-steward/steward/internal/factory"
 	"github.com/wechat-steward/steward/secret"
 	"github.com/wechat-steward/steward/tenant"
+	"github.com/wechat-steward/steward/token"
 	"github.com/wechat-steward/steward/wechat"
 )
 
@@ -23,7 +24,9 @@ func TestRegister_AddsAComponentAndAuditsIt(t *testing.T) {
 
 	c, err := w.Components.Register(t.Context(), w.Platform, params)
 	require.NoError(t, err)
-	require.Equal(t, component.Component{AppID: params.AppID, Name: "Second", CreatedAt: w.Clock.Now()}, c)
+	require.Equal(t, component.Component{
+		AppID: params.AppID, Name: "Second", CreatedAt: w.Clock.Now(), Health: token.Health{Status: token.HealthOK, NextAttemptAt: new(w.Clock.Now())},
+	}, c)
 
 	all, err := w.Components.List(t.Context(), w.Platform)
 	require.NoError(t, err)
@@ -57,16 +60,6 @@ func TestRegister_WritesNothingWhenNothingChanged(t *testing.T) {
 func TestRegister_KeepsTheFormerCallbackKeysWhenTheyChange(t *testing.T) {
 	w := setup(t)
 	former := ours(w)
-	seal := func(p component.Params) wechat.Push {
-		cipher, err := wechat.NewCipher(p.AppID, wechat.CallbackKey{Token: p.Token.Reveal(), EncodingAESKey: p.EncodingAESKey.Reveal()})
-		require.NoError(t, err)
-		sealed, err := cipher.Seal([]byte("<xml/>"), "1700000000", "nonce")
-		require.NoError(t, err)
-		return wechat.Push{
-			MsgSignature: sealed.MsgSignature, Timestamp: sealed.Timestamp, Nonce: sealed.Nonce,
-			Body: fmt.Appendf(nil, "<xml><AppId>%s</AppId><Encrypt>%s</Encrypt></xml>", p.AppID, sealed.Encrypt),
-		}
-	}
 	for _, change := range []func(*component.Params){
 		func(p *component.Params) { p.Token = secret.New("another-token") },
 		func(p *component.Params) { p.EncodingAESKey = secret.New(randomKey()) },
@@ -81,13 +74,13 @@ func TestRegister_KeepsTheFormerCallbackKeysWhenTheyChange(t *testing.T) {
 		require.NoError(t, err)
 
 		for _, p := range []component.Params{former, changed} {
-			msg, err := w.Components.Open(t.Context(), p.AppID, seal(p))
+			msg, err := w.Components.Open(t.Context(), p.AppID, push(t, p))
 			require.NoError(t, err)
 			require.Equal(t, "<xml/>", string(msg))
 		}
 		former = changed
 	}
-	_, err := w.Components.Open(t.Context(), w.ComponentAppID, seal(ours(w)))
+	_, err := w.Components.Open(t.Context(), w.ComponentAppID, push(t, ours(w)))
 	require.ErrorIs(t, err, wechat.ErrSignature, "two changes ago is too long ago")
 
 	var changed string
@@ -110,6 +103,10 @@ func TestRegister_RefusesWhatCannotBeRight(t *testing.T) {
 		"NoAESKey":       {func(p *component.Params) { p.EncodingAESKey = secret.String{} }, "EncodingAESKey"},
 		"ShortAESKey":    {func(p *component.Params) { p.EncodingAESKey = secret.New("tooshort") }, "EncodingAESKey"},
 		"NameOf201Chars": {func(p *component.Params) { p.Name = strings.Repeat("名", 201) }, "Name"},
+		"KeysEndBefore":  {func(p *component.Params) { p.PreviousKeysUntil = w.Clock.Now().Add(-time.Second) }, "PreviousKeysUntil"},
+		"KeysEndFarOff": {func(p *component.Params) {
+			p.PreviousKeysUntil = w.Clock.Now().Add(30*24*time.Hour + time.Second)
+		}, "PreviousKeysUntil"},
 	} {
 		params := ours(w)
 		tc.change(&params)

@@ -2,11 +2,14 @@ package component_test
 
 import (
 	"crypto/rand"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wechat-steward/steward/alert"
 	"github.com/wechat-steward/steward/component"
 	"github.com/wechat-steward/steward/internal/factory"
 	"github.com/wechat-steward/steward/secret"
@@ -41,6 +44,35 @@ func inject(t *testing.T, w *factory.World, f simulator.Fault) {
 	t.Helper()
 	_, err := w.Sim.Inject(f)
 	require.NoError(t, err)
+}
+
+// push is what WeChat pushes for a component that has these callback keys.
+func push(t *testing.T, p component.Params) wechat.Push {
+	t.Helper()
+	cipher, err := wechat.NewCipher(p.AppID, wechat.CallbackKey{Token: p.Token.Reveal(), EncodingAESKey: p.EncodingAESKey.Reveal()})
+	require.NoError(t, err)
+	sealed, err := cipher.Seal([]byte("<xml/>"), "1700000000", "nonce")
+	require.NoError(t, err)
+	return wechat.Push{
+		MsgSignature: sealed.MsgSignature, Timestamp: sealed.Timestamp, Nonce: sealed.Nonce,
+		Body: fmt.Appendf(nil, "<xml><AppId>%s</AppId><Encrypt>%s</Encrypt></xml>", p.AppID, sealed.Encrypt),
+	}
+}
+
+// alerts are all of a kind, open and cleared, newest first.
+func alerts(t *testing.T, w *factory.World, kind alert.Kind) []alert.Alert {
+	t.Helper()
+	service, err := alert.NewService(w.Pool)
+	require.NoError(t, err)
+	page, err := service.ListAll(t.Context(), w.Platform, alert.ListParams{})
+	require.NoError(t, err)
+	return slices.DeleteFunc(page.Alerts, func(a alert.Alert) bool { return a.Kind != kind })
+}
+
+// open are those alerts of a kind that are not cleared.
+func open(t *testing.T, w *factory.World, kind alert.Kind) []alert.Alert {
+	t.Helper()
+	return slices.DeleteFunc(alerts(t, w, kind), func(a alert.Alert) bool { return a.ClearedAt != nil })
 }
 
 func ticket(w *factory.World, value string, created time.Time) wechat.TicketEvent {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/wechat-steward/steward/alert"
 	"github.com/wechat-steward/steward/secret"
 	"github.com/wechat-steward/steward/tenant"
 	"github.com/wechat-steward/steward/wechat"
@@ -41,7 +42,10 @@ func (s *Service) StoreTicket(ctx context.Context, ev wechat.TicketEvent) error 
 			stored.previous, stored.previousCreated = stored.current, stored.created
 		}
 		stored.current, stored.created = secret.New(ev.Ticket), created
-		return s.writeTickets(ctx, tx, ev.AppID, stored, now)
+		if err := s.writeTickets(ctx, tx, ev.AppID, stored, now); err != nil {
+			return err
+		}
+		return alert.Clear(ctx, tx, alert.Subject{ComponentAppID: ev.AppID}, now, alert.TicketLate)
 	})
 	if err != nil {
 		return fmt.Errorf("store ticket: %w", err)
@@ -49,7 +53,8 @@ func (s *Service) StoreTicket(ctx context.Context, ev wechat.TicketEvent) error 
 	return nil
 }
 
-// RequestTicket asks WeChat to push tickets (again); the first comes within ten minutes. Platform only; audited.
+// RequestTicket asks WeChat to push tickets (again); the first comes within ten minutes. [Service.Sweep] does so by itself
+// when tickets stay away. Platform only; audited.
 func (s *Service) RequestTicket(ctx context.Context, p tenant.Principal, appid string) error {
 	if err := p.AuthorizePlatform(); err != nil {
 		return err
@@ -62,7 +67,11 @@ func (s *Service) RequestTicket(ctx context.Context, p tenant.Principal, appid s
 		return fmt.Errorf("request ticket: %w", err)
 	}
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		return tenant.Audit(ctx, tx, p, s.now().UTC(), tenant.Entry{Action: "component.request_ticket", Target: "component:" + appid})
+		now := s.now().UTC()
+		if err := noteRequest(ctx, tx, appid, now); err != nil {
+			return err
+		}
+		return tenant.Audit(ctx, tx, p, now, tenant.Entry{Action: "component.request_ticket", Target: "component:" + appid})
 	})
 	if err != nil {
 		return fmt.Errorf("request ticket: %w", err)

@@ -56,11 +56,11 @@ func TestAccessToken_FailsWithoutATicketAndAsksNothing(t *testing.T) {
 	_, err := w.Components.AccessToken(t.Context(), w.ComponentAppID)
 	require.ErrorIs(t, err, component.ErrNoTicket)
 	require.Zero(t, w.Sim.CallCount(pathComponentToken))
-	require.Contains(t, get(t, w).LastError.Message, "component_verify_ticket")
+	require.Contains(t, get(t, w).Health.LastError.Message, "component_verify_ticket")
 
 	storeNewTicket(t, w)
 	require.NotEmpty(t, accessToken(t, w), "a new ticket is tried at once, though the clock stands still")
-	require.Nil(t, get(t, w).LastError)
+	require.Nil(t, get(t, w).Health.LastError)
 
 	_, err = w.Components.AccessToken(t.Context(), "wxunknown")
 	require.ErrorIs(t, err, component.ErrUnknownComponent)
@@ -92,8 +92,8 @@ func TestAccessToken_SaysThatPushesStoppedWhenTheTicketIsOld(t *testing.T) {
 	require.ErrorIs(t, err, component.ErrNoTicket)
 	var refused *wechat.Error
 	require.ErrorAs(t, err, &refused)
-	require.Equal(t, refused.Code, get(t, w).LastError.Code)
-	require.NotEmpty(t, get(t, w).LastError.Advice)
+	require.Equal(t, refused.Code, get(t, w).Health.LastError.Code)
+	require.NotEmpty(t, get(t, w).Health.LastError.Advice)
 }
 
 func TestAccessToken_HandsOutTheOldOneWhenRenewalFails(t *testing.T) {
@@ -105,7 +105,7 @@ func TestAccessToken_HandsOutTheOldOneWhenRenewalFails(t *testing.T) {
 		require.Equal(t, first, accessToken(t, w))
 	}
 	require.Equal(t, 2, w.Sim.CallCount(pathComponentToken), "while the old one lives nobody waits for the next try")
-	require.Equal(t, w.Clock.Now(), get(t, w).LastError.At)
+	require.Equal(t, w.Clock.Now(), get(t, w).Health.LastError.At)
 
 	w.Clock.Advance(30 * time.Minute)
 	_, err := w.Components.AccessToken(t.Context(), w.ComponentAppID)
@@ -115,7 +115,7 @@ func TestAccessToken_HandsOutTheOldOneWhenRenewalFails(t *testing.T) {
 	w.Sim.ClearFaults()
 	w.Clock.Advance(time.Second)
 	require.NotEqual(t, first, accessToken(t, w))
-	require.Nil(t, get(t, w).LastError)
+	require.Nil(t, get(t, w).Health.LastError)
 }
 
 func TestAccessToken_FailureIsSharedAndNotRepeatedForASecond(t *testing.T) {
@@ -285,14 +285,14 @@ func TestCall_SaysWhyNoOtherTokenCouldBeHad(t *testing.T) {
 
 func TestWarm_RenewsBeforeCallersHaveToWait(t *testing.T) {
 	w := setup(t)
-	require.NoError(t, w.Components.Warm(t.Context()))
+	require.NoError(t, w.Components.Sweep(t.Context()))
 	require.Equal(t, 1, w.Sim.CallCount(pathComponentToken), "there was none")
-	require.NoError(t, w.Components.Warm(t.Context()))
-	w.Clock.Advance(69 * time.Minute)
-	require.NoError(t, w.Components.Warm(t.Context()))
+	require.NoError(t, w.Components.Sweep(t.Context()))
+	w.Clock.Advance(74 * time.Minute)
+	require.NoError(t, w.Components.Sweep(t.Context()))
 	require.Equal(t, 1, w.Sim.CallCount(pathComponentToken))
 	w.Clock.Advance(time.Minute)
-	require.NoError(t, w.Components.Warm(t.Context()))
+	require.NoError(t, w.Components.Sweep(t.Context()))
 	require.Equal(t, 2, w.Sim.CallCount(pathComponentToken))
 }
 
@@ -300,7 +300,7 @@ func TestWarm_LeavesAFailingComponentAloneForLongerEachTime(t *testing.T) {
 	w := setup(t)
 	inject(t, w, simulator.Fault{Path: pathComponentToken, Code: 61004})
 	for range 60 * 60 / 5 {
-		_ = w.Components.Warm(t.Context()) // reports the failure each time that it tried
+		_ = w.Components.Sweep(t.Context()) // reports the failure each time that it tried
 		w.Clock.Advance(5 * time.Second)
 	}
 	require.Less(t, w.Sim.CallCount(pathComponentToken), 14, "in an hour")
@@ -311,8 +311,8 @@ func TestWarm_LeavesAFailingComponentAloneForLongerEachTime(t *testing.T) {
 
 func TestWarm_AsksNothingWithoutATicket(t *testing.T) {
 	w := setup(t, factory.WorldOptions{NoTicket: true})
-	require.NoError(t, w.Components.Warm(t.Context()))
-	require.Nil(t, get(t, w).LastError)
+	require.NoError(t, w.Components.Sweep(t.Context()))
+	require.Nil(t, get(t, w).Health.LastError)
 }
 
 func TestFailures_NameNoSecret(t *testing.T) {
@@ -325,7 +325,7 @@ func TestFailures_NameNoSecret(t *testing.T) {
 		inject(t, w, fault)
 		_, err := w.Components.AccessToken(t.Context(), w.ComponentAppID)
 		require.Error(t, err)
-		texts += err.Error() + get(t, w).LastError.Message
+		texts += err.Error() + get(t, w).Health.LastError.Message
 		w.Sim.ClearFaults()
 		w.Clock.Advance(time.Hour)
 	}

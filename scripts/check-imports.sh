@@ -9,8 +9,8 @@ repository=$PWD
 lint=$(go tool -modfile=tools/go.mod -n golangci-lint)
 
 steward=github.com/wechat-steward/steward
-own="api authorizer blacklist cmd/steward component internal/factory internal/localpg internal/testdb migrations secret
-	tenant wechat wechat/simulator web"
+own="alert api authorizer blacklist cmd/steward component internal/factory internal/localpg internal/testdb keyring migrations secret
+	tenant token wechat wechat/simulator web"
 foreign="github.com/jackc/pgx/v5 github.com/labstack/echo/v4 github.com/stretchr/testify
 	github.com/testcontainers/testcontainers-go github.com/tink-crypto/tink-go/v2 pgregory.net/rapid example.org/other"
 
@@ -21,6 +21,9 @@ wechat/simulator/x.go    tenant authorizer secret internal/testdb github.com/lab
 web/x.go                 api tenant wechat github.com/labstack/echo/v4 example.org/other
 secret/x.go              tenant wechat internal/testdb github.com/jackc/pgx/v5 example.org/other
 tenant/x.go              wechat component authorizer blacklist api web migrations internal/testdb github.com/labstack/echo/v4
+keyring/x.go             tenant component authorizer api wechat migrations internal/testdb github.com/labstack/echo/v4
+token/x.go               tenant alert component api wechat/simulator internal/testdb github.com/jackc/pgx/v5 example.org/other
+alert/x.go               component authorizer api secret wechat migrations internal/testdb github.com/labstack/echo/v4
 component/x.go           authorizer blacklist api web migrations wechat/simulator internal/testdb github.com/labstack/echo/v4
 authorizer/x.go          blacklist api web migrations wechat/simulator internal/testdb github.com/labstack/echo/v4
 blacklist/x.go           api web secret migrations wechat/simulator internal/testdb github.com/labstack/echo/v4
@@ -40,15 +43,19 @@ wechat/a_test.go         wechat/simulator internal/testdb github.com/stretchr/te
 wechat/simulator/a.go    wechat
 secret/a.go              github.com/tink-crypto/tink-go/v2
 tenant/a.go              secret github.com/jackc/pgx/v5
-component/a.go           tenant secret wechat github.com/jackc/pgx/v5
-authorizer/a.go          component tenant secret wechat github.com/jackc/pgx/v5
+keyring/a.go             secret github.com/jackc/pgx/v5
+keyring/a_test.go        component wechat internal/testdb internal/factory github.com/stretchr/testify
+token/a.go               secret wechat
+alert/a.go               tenant token github.com/jackc/pgx/v5
+component/a.go           alert token tenant secret wechat github.com/jackc/pgx/v5
+authorizer/a.go          component alert token tenant secret wechat github.com/jackc/pgx/v5
 blacklist/a.go           authorizer component tenant wechat github.com/jackc/pgx/v5
 blacklist/a_test.go      wechat/simulator internal/testdb internal/factory secret github.com/stretchr/testify
-api/a.go                 blacklist authorizer component tenant secret wechat web github.com/labstack/echo/v4
+api/a.go                 blacklist authorizer component alert token tenant secret wechat web github.com/labstack/echo/v4
 api/a_test.go            wechat/simulator internal/testdb github.com/jackc/pgx/v5 github.com/stretchr/testify
 migrations/a.go          github.com/jackc/pgx/v5
 migrations/a_test.go     internal/testdb
-cmd/steward/a.go         api blacklist authorizer component tenant secret wechat wechat/simulator web migrations internal/localpg github.com/jackc/pgx/v5
+cmd/steward/a.go         api blacklist authorizer component alert token keyring tenant secret wechat wechat/simulator web migrations internal/localpg github.com/jackc/pgx/v5
 cmd/steward/a_test.go    internal/testdb internal/factory github.com/stretchr/testify
 internal/testdb/a.go     migrations internal/localpg github.com/testcontainers/testcontainers-go github.com/jackc/pgx/v5
 internal/factory/a.go    tenant authorizer wechat/simulator internal/testdb github.com/stretchr/testify

@@ -29,6 +29,8 @@ type Scope string
 // The scopes.
 const (
 	AuthorizersRead   Scope = "authorizers:read"
+	AuthorizersWrite  Scope = "authorizers:write"
+	TokensRead        Scope = "tokens:read" // only where the tenant may be handed tokens at all
 	ConnectLinksWrite Scope = "connect-links:write"
 	BlacklistRead     Scope = "blacklist:read"
 	BlacklistWrite    Scope = "blacklist:write"
@@ -38,12 +40,15 @@ const (
 
 // AllScopes returns every scope: what a key may do when nobody said less.
 func AllScopes() []Scope {
-	return []Scope{AuthorizersRead, ConnectLinksWrite, BlacklistRead, BlacklistWrite, KeysWrite, AuditRead}
+	return []Scope{AuthorizersRead, AuthorizersWrite, TokensRead, ConnectLinksWrite, BlacklistRead, BlacklistWrite, KeysWrite, AuditRead}
 }
 
 // ErrNotFound is the answer for a row that does not exist and for a row of another tenant alike:
 // nobody learns from us which ids others have.
 var ErrNotFound = errors.New("not found")
+
+// ErrTokenHandoutOff is returned where a tenant's systems ask for access tokens, and the service provider has not allowed it.
+var ErrTokenHandoutOff = errors.New("access tokens are not handed out to this tenant's systems")
 
 // ErrPlatformOnly is returned where only the service provider's own keys may act.
 var ErrPlatformOnly = errors.New("only a platform key may do this")

@@ -50,10 +50,11 @@ func NewService(cfg Config) (*Service, error) {
 
 // Tenant is a company whose official accounts we look after.
 type Tenant struct {
-	ID        uuid.UUID
-	Name      string
-	Status    string // "active" or "suspended"
-	CreatedAt time.Time
+	ID           uuid.UUID
+	Name         string
+	Status       string // "active" or "suspended"
+	TokenHandout bool   // whether its systems may be handed access tokens
+	CreatedAt    time.Time
 }
 
 // Page is a page of tenants, oldest first.
@@ -94,18 +95,86 @@ func (s *Service) Get(ctx context.Context, p Principal, id uuid.UUID) (Tenant, e
 	if !p.IsPlatform() && p.TenantID != id {
 		return Tenant{}, ErrNotFound
 	}
-	rows, err := s.pool.Query(ctx, `SELECT id, name, status, created_at FROM tenants WHERE id = $1`, id)
+	t, err := one(ctx, s.pool, `SELECT id, name, status, token_handout, created_at FROM tenants WHERE id = $1`, id)
 	if err != nil {
 		return Tenant{}, fmt.Errorf("get tenant: %w", err)
+	}
+	return t, nil
+}
+
+// querier is a pool or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func one(ctx context.Context, db querier, sql string, args ...any) (Tenant, error) {
+	rows, err := db.Query(ctx, sql, args...)
+	if err != nil {
+		return Tenant{}, err
 	}
 	t, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Tenant])
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Tenant{}, ErrNotFound
 	}
-	if err != nil {
-		return Tenant{}, fmt.Errorf("get tenant: %w", err)
+	return t, err
+}
+
+// UpdateParams say what to change; nil: nothing.
+type UpdateParams struct {
+	Name         *string
+	TokenHandout *bool
+}
+
+// Update changes a tenant. Platform only; audited with what was before. It fails with [ErrNotFound] or [ErrInvalidName].
+func (s *Service) Update(ctx context.Context, p Principal, id uuid.UUID, params UpdateParams) (Tenant, error) {
+	if err := p.AuthorizePlatform(); err != nil {
+		return Tenant{}, err
 	}
-	return t, nil
+	var after Tenant
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		before, err := one(ctx, tx, `SELECT id, name, status, token_handout, created_at FROM tenants WHERE id = $1 FOR NO KEY UPDATE`, id)
+		if err != nil {
+			return err
+		}
+		after = before
+		if params.Name != nil {
+			if after.Name, err = cleanName(*params.Name); err != nil {
+				return err
+			}
+		}
+		if params.TokenHandout != nil {
+			after.TokenHandout = *params.TokenHandout
+		}
+		if after == before {
+			return nil
+		}
+		if _, err := tx.Exec(ctx, `UPDATE tenants SET name = $2, token_handout = $3 WHERE id = $1`, id, after.Name, after.TokenHandout); err != nil {
+			return err
+		}
+		return Audit(ctx, tx, p, s.now().UTC(), Entry{TenantID: id, Action: "tenant.update", Target: "tenant:" + id.String(), Detail: map[string]any{
+			"name": after.Name, "name_before": before.Name, "token_handout": after.TokenHandout, "token_handout_before": before.TokenHandout,
+		}})
+	})
+	if err != nil {
+		return Tenant{}, fmt.Errorf("update tenant: %w", err)
+	}
+	return after, nil
+}
+
+// HandsOutTokens returns [ErrTokenHandoutOff] unless the tenant's systems may be handed access tokens, and [ErrNotFound]
+// if there is no such tenant.
+func HandsOutTokens(ctx context.Context, pool *pgxpool.Pool, id uuid.UUID) error {
+	var allowed bool
+	err := pool.QueryRow(ctx, `SELECT token_handout FROM tenants WHERE id = $1`, id).Scan(&allowed)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return ErrNotFound
+	case err != nil:
+		return fmt.Errorf("look at tenant: %w", err)
+	case !allowed:
+		return ErrTokenHandoutOff
+	}
+	return nil
 }
 
 // Exists returns [ErrNotFound] if there is no such tenant. Lists ask it before they call nothing an empty list.
@@ -131,7 +200,7 @@ func (s *Service) List(ctx context.Context, p Principal, limit int, cursor strin
 		only = &p.TenantID
 	}
 	rows, err := s.pool.Query(ctx, `
-		SELECT id, name, status, created_at FROM tenants
+		SELECT id, name, status, token_handout, created_at FROM tenants
 		WHERE ($1::uuid IS NULL OR id = $1) AND ($2::uuid IS NULL OR id > $2)
 		ORDER BY id LIMIT $3`, only, after, limit+1)
 	if err != nil {

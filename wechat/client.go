@@ -41,8 +41,18 @@ type Call struct {
 	Code int
 	// Duration is from the request to the last byte of the answer.
 	Duration time.Duration
+	// ServerTime is the time of the answer by WeChat's clock, in whole seconds; zero where no answer said.
+	ServerTime time.Time
 	// Err is nil, an *[Error] or a *[TransportError].
 	Err error
+}
+
+type observerKey struct{}
+
+// WithObserver returns a context whose calls observe is told of too, beside Config.Observe. A call may outlive the function
+// that ctx was given to, so observe has to be safe for concurrent use.
+func WithObserver(ctx context.Context, observe func(Call)) context.Context {
+	return context.WithValue(ctx, observerKey{}, observe)
 }
 
 // Client calls WeChat's HTTP API. It holds no token and is safe for concurrent use.
@@ -130,23 +140,23 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 	started := c.now()
 	red := newRedactor(append([]string{cred.token}, cred.secrets...)...)
 	call := Call{Path: path}
-	answer, err := c.exchange(ctx, method, path, query, cred, body)
-	call.Duration = c.now().Sub(started)
+	answer, serverTime, err := c.exchange(ctx, method, path, query, cred, body)
+	call.Duration, call.ServerTime = c.now().Sub(started), serverTime
 	if err == nil {
 		err = decodeAnswer(answer, path, red, out)
 	}
-	if err == nil {
-		c.observe(call)
-		return nil
-	}
 	var refused *Error
-	if errors.As(err, &refused) {
+	switch {
+	case errors.As(err, &refused):
 		call.Code = refused.Code
-	} else {
+	case err != nil:
 		err = newTransportError(path, red, err)
 	}
 	call.Err = err
 	c.observe(call)
+	if observe, ok := ctx.Value(observerKey{}).(func(Call)); ok {
+		observe(call)
+	}
 	return err
 }
 
@@ -155,8 +165,8 @@ type statusError int
 
 func (s statusError) Error() string { return fmt.Sprintf("HTTP status %d", int(s)) }
 
-// exchange sends the request and returns the body of the answer. Its errors may hold secrets.
-func (c *Client) exchange(ctx context.Context, method, path string, query url.Values, cred credential, body []byte) ([]byte, error) {
+// exchange sends the request and returns the body of the answer and its date. Its errors may hold secrets.
+func (c *Client) exchange(ctx context.Context, method, path string, query url.Values, cred credential, body []byte) ([]byte, time.Time, error) {
 	if query == nil {
 		query = url.Values{}
 	}
@@ -169,28 +179,29 @@ func (c *Client) exchange(ctx context.Context, method, path string, query url.Va
 	}
 	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		// WeChat's refusals come with 200. This body is a proxy's page, which may well repeat the URL: it stays unread.
-		return nil, statusError(resp.StatusCode)
+		return nil, time.Time{}, statusError(resp.StatusCode)
 	}
+	date, _ := http.ParseTime(resp.Header.Get("Date")) // zero where it is missing or nonsense
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return nil, fmt.Errorf("reading the answer: %w", err)
+		return nil, date, fmt.Errorf("reading the answer: %w", err)
 	}
 	if len(answer) > maxAnswer {
-		return nil, fmt.Errorf("the answer has more than %d bytes", maxAnswer)
+		return nil, date, fmt.Errorf("the answer has more than %d bytes", maxAnswer)
 	}
-	return answer, nil
+	return answer, date, nil
 }
 
 // decodeAnswer decodes a body that came with status 200: into *Error where it has an errcode, else into out. The

@@ -276,11 +276,27 @@ func TestClient_Observe(t *testing.T) {
 	_, incomplete := c.ComponentToken(t.Context(), simAppID, secret, ticket)
 	require.ErrorIs(t, c.BatchBlacklist(t.Context(), aat, nil), wechat.ErrListSize)
 
+	for i := range calls {
+		require.WithinDuration(t, time.Now(), calls[i].ServerTime, time.Minute)
+		calls[i].ServerTime = time.Time{}
+	}
 	require.Equal(t, []wechat.Call{
 		{Path: "/cgi-bin/tags/members/batchblacklist", Duration: time.Second},
 		{Path: "/cgi-bin/tags/members/batchunblacklist", Code: 40003, Duration: time.Second, Err: refused},
 		{Path: "/cgi-bin/component/api_component_token", Duration: time.Second, Err: incomplete},
 	}, calls)
+}
+
+func TestClient_TellsTheContextsObserverToo(t *testing.T) {
+	t.Parallel()
+	c, _ := answering(t, `{"errcode":0}`)
+	var seen []wechat.Call
+	ctx := wechat.WithObserver(t.Context(), func(call wechat.Call) { seen = append(seen, call) })
+	require.NoError(t, c.BatchBlacklist(ctx, aat, []string{"oSim_A"}))
+	require.NoError(t, c.BatchBlacklist(t.Context(), aat, []string{"oSim_A"}))
+	require.Len(t, seen, 1)
+	require.Equal(t, "/cgi-bin/tags/members/batchblacklist", seen[0].Path)
+	require.False(t, seen[0].ServerTime.IsZero())
 }
 
 func TestClient_Causes(t *testing.T) {

@@ -137,7 +137,7 @@ func (w *World) startJobs(t testing.TB, register ...func(*river.Workers)) (*rive
 		add(workers)
 	}
 	client, err := river.NewClient(riverpgxv5.New(w.Pool), &river.Config{
-		Workers: workers, Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}}, Logger: w.Logger,
+		Workers: workers, Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}, authorizer.Queue: {MaxWorkers: 32}}, Logger: w.Logger,
 		FetchCooldown: 10 * time.Millisecond, FetchPollInterval: 20 * time.Millisecond, PollOnly: true, TestOnly: true,
 	})
 	require.NoError(t, err)

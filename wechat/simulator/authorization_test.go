@@ -189,6 +189,9 @@ func TestAuthorizerList(t *testing.T) {
 		require.Equal(t, 40035, page(0, 0).code())
 		require.Equal(t, 40035, page(-1, 1).code())
 		require.Equal(t, 40035, w.asComponent(pathList, cat, nil).code())
+		w.change(func(s *simulator.Settings) { s.AuthorizerPageSize = 3 })
+		require.Len(t, page(0, 500)["list"], 3, "a page may be shorter than asked for")
+		require.EqualValues(t, 5, page(3, 500)["total_count"])
 	})
 	t.Run("RecoversALostRefreshToken", func(t *testing.T) {
 		t.Parallel()

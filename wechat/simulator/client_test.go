@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -81,6 +82,17 @@ func TestClientAndSimulatorUnderstandEachOther(t *testing.T) {
 			require.NoError(t, c.ClearComponentQuota(ctx, componentAppID, appSecret, shop))
 		})
 	}
+}
+
+func TestAnswersCarryTheSimulatorsTime(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.sim.AdvanceClock(90 * time.Minute)
+	var seen wechat.Call
+	c, err := wechat.NewClient(wechat.Config{APIURL: w.server.URL, Observe: func(call wechat.Call) { seen = call }})
+	require.NoError(t, err)
+	require.NoError(t, c.StartPushTicket(t.Context(), componentAppID, appSecret))
+	require.Equal(t, w.sim.Now().UTC(), seen.ServerTime.UTC())
 }
 
 // withoutFragment does what a browser does before it asks.

@@ -177,6 +177,7 @@ func (s *Server) answer(w http.ResponseWriter, q *request, call Call, p plan, fi
 		panic(http.ErrAbortHandler) // the way in which net/http closes a connection without an answer
 	}
 	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Date", s.Now().UTC().Format(http.TimeFormat)) // the simulated WeChat has a clock of its own
 	w.WriteHeader(call.Status)
 	_, _ = w.Write(body) // a client that has gone is no fault of ours
 }

@@ -94,6 +94,7 @@ func (s *Server) authorizerList(q *request) (object, *refusal) {
 		return cmp.Or(a.authorizedAt.Compare(b.authorizedAt), cmp.Compare(a.account.AppID, b.account.AppID))
 	})
 	list := []object{}
+	count = min(count, s.settings.AuthorizerPageSize)
 	for _, g := range grants[min(offset, len(grants)):min(offset+count, len(grants))] {
 		item := object{"authorizer_appid": g.account.AppID, "auth_time": g.authorizedAt.Unix()}
 		if g.refresh != "" && !g.account.NoAPI && !s.settings.ListWithoutRefreshToken {

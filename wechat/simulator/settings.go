@@ -45,6 +45,8 @@ type Settings struct {
 	// RevokedCode is what an access token from before a revocation answers: 40001, 61003 or 61007.
 	RevokedCode int `json:"revoked_code"`
 
+	// AuthorizerPageSize is how many accounts a page of api_get_authorizer_list holds at most, however many are asked for.
+	AuthorizerPageSize int `json:"authorizer_page_size"`
 	// ListWithoutRefreshToken leaves refresh_token out of api_get_authorizer_list.
 	ListWithoutRefreshToken bool `json:"list_without_refresh_token"`
 	// InfoWithoutRefreshToken leaves authorizer_refresh_token out of api_get_authorizer_info.
@@ -123,6 +125,7 @@ func DefaultSettings() Settings {
 	return Settings{
 		PageSize:                   1000,
 		FollowerPageSize:           maxFollowerPage,
+		AuthorizerPageSize:         maxAuthorizerPage,
 		EmptyList:                  EmptyNoData,
 		TokenLifetimeSeconds:       7200,
 		OverlapSeconds:             300,
@@ -180,6 +183,7 @@ func (c Settings) validate() error {
 	}{
 		{"page_size", c.PageSize, 1, 1 << 30},
 		{"follower_page_size", c.FollowerPageSize, 1, maxFollowerPage},
+		{"authorizer_page_size", c.AuthorizerPageSize, 1, maxAuthorizerPage},
 		{"token_lifetime_seconds", c.TokenLifetimeSeconds, 1, 1 << 30},
 		{"overlap_seconds", c.OverlapSeconds, 0, 1 << 30},
 		{"refresh_token_overlap_seconds", c.RefreshTokenOverlapSeconds, 0, 1 << 30},
