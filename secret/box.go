@@ -1,24 +1,13 @@
 // Package secret keeps secrets secret: [Box] seals database columns, and [String] is a string that never prints itself.
 //
-// It does not fetch, store or rotate keys; it is handed them.
+// It does not make, store or fetch keys; it is handed them.
 package secret
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
-
-	"github.com/tink-crypto/tink-go/v2/aead"
-	"github.com/tink-crypto/tink-go/v2/aead/aesgcm"
-	"github.com/tink-crypto/tink-go/v2/insecuresecretdataaccess"
-	"github.com/tink-crypto/tink-go/v2/keyset"
-	"github.com/tink-crypto/tink-go/v2/secretdata"
-	"github.com/tink-crypto/tink-go/v2/tink"
+	"sync/atomic"
 )
-
-// KeySize is the length of a master key in bytes.
-const KeySize = 32
 
 // Overhead is how many bytes longer sealed bytes are than what was sealed: key id (5), nonce (12), tag (16).
 const Overhead = 33
@@ -35,71 +24,61 @@ func (p Place) associatedData() []byte {
 	return []byte(p.Table + "/" + p.Column + "/" + p.Row)
 }
 
-// Box seals and opens with AES-256-GCM. The first five bytes of what it seals name the key.
+// Box seals and opens with AES-256-GCM. The first five bytes of what it seals name the key. It is safe for concurrent use,
+// also while its keys change.
 type Box struct {
-	aead tink.AEAD
+	keys   atomic.Pointer[keys]
+	reload func(KeyID) error // nil: nobody to ask
 }
 
 // NewBox returns a box that seals with current and opens what current or any of previous sealed. Keys are KeySize bytes.
 func NewBox(current []byte, previous ...[]byte) (*Box, error) {
-	parameters, err := aesgcm.NewParameters(aesgcm.ParametersOpts{
-		KeySizeInBytes: KeySize,
-		IVSizeInBytes:  12,
-		TagSizeInBytes: 16,
-		Variant:        aesgcm.VariantTink,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("secret: %w", err)
+	b := &Box{}
+	if err := b.Use(current, previous...); err != nil {
+		return nil, err
 	}
-	manager := keyset.NewManager()
-	for i, raw := range append([][]byte{current}, previous...) {
-		if len(raw) != KeySize {
-			return nil, fmt.Errorf("secret: a master key has %d bytes, want %d", len(raw), KeySize)
-		}
-		key, err := aesgcm.NewKey(secretdata.NewBytesFromData(raw, insecuresecretdataaccess.Token{}), keyID(raw), parameters)
-		if err != nil {
-			return nil, fmt.Errorf("secret: %w", err)
-		}
-		id, err := manager.AddKey(key)
-		if err != nil {
-			return nil, fmt.Errorf("secret: the same master key is given twice: %w", err)
-		}
-		if i == 0 {
-			if err := manager.SetPrimary(id); err != nil {
-				return nil, fmt.Errorf("secret: %w", err)
-			}
-		}
-	}
-	handle, err := manager.Handle()
-	if err != nil {
-		return nil, fmt.Errorf("secret: %w", err)
-	}
-	primitive, err := aead.New(handle)
-	if err != nil {
-		return nil, fmt.Errorf("secret: %w", err)
-	}
-	return &Box{aead: primitive}, nil
+	return b, nil
 }
 
-// keyID derives the id from the key, so that the same key has the same id in every process and after every restart.
-func keyID(raw []byte) uint32 {
-	sum := sha256.Sum256(append([]byte("steward key id/"), raw...))
-	// Tink keeps 0 for keys that need no id.
-	return max(binary.BigEndian.Uint32(sum[:4]), 1)
+// Use changes the keys: from now on the box seals with current, and opens what current or any of previous sealed. On an
+// error the keys stay as they were.
+func (b *Box) Use(current []byte, previous ...[]byte) error {
+	k, err := newKeys(current, previous)
+	if err != nil {
+		return err
+	}
+	b.keys.Store(k)
+	return nil
 }
+
+// OnUnknownKey has Open call reload when it meets a key that the box does not have, and try again when that returns nil.
+// reload calls Use if there are new keys; callers of Open wait for it, maybe many at once. Call it before the box is used.
+func (b *Box) OnUnknownKey(reload func(KeyID) error) { b.reload = reload }
+
+// KeyID names the key that the box seals with now.
+func (b *Box) KeyID() KeyID { return b.keys.Load().current }
+
+// Has tells whether the box opens what that key sealed.
+func (b *Box) Has(id KeyID) bool { return b.keys.Load().all[id] }
 
 // Seal encrypts plain for its place. The result is Overhead bytes longer.
 func (b *Box) Seal(plain String, at Place) ([]byte, error) {
-	sealed, err := b.aead.Encrypt([]byte(plain.Reveal()), at.associatedData())
+	sealed, err := b.keys.Load().aead.Encrypt([]byte(plain.Reveal()), at.associatedData())
 	if err != nil {
 		return nil, fmt.Errorf("secret: seal %s.%s: %w", at.Table, at.Column, err)
 	}
 	return sealed, nil
 }
 
-// Open decrypts what Seal made for the same place. Every failure is [ErrOpen].
+// Open decrypts what Seal made for the same place. It fails with [ErrOpen]; or, when the key is unknown and could not be
+// asked for, with what kept it from that.
 func (b *Box) Open(sealed []byte, at Place) (String, error) {
-	plain, err := b.aead.Decrypt(sealed, at.associatedData())
+	if id, ok := SealedBy(sealed); ok && b.reload != nil && !b.Has(id) {
+		if err := b.reload(id); err != nil {
+			return String{}, fmt.Errorf("secret: key %s of %s.%s: %w", id, at.Table, at.Column, err)
+		}
+	}
+	plain, err := b.keys.Load().aead.Decrypt(sealed, at.associatedData())
 	if err != nil {
 		return String{}, fmt.Errorf("%w (%s.%s)", ErrOpen, at.Table, at.Column)
 	}

@@ -10,7 +10,8 @@ import (
 )
 
 type adminCmd struct {
-	Key adminKeyCmd `cmd:"" help:"Platform keys."`
+	Key  adminKeyCmd  `cmd:"" help:"Platform keys."`
+	Keys adminKeysCmd `cmd:"" help:"Sealing keys, which keep the secrets in the database."`
 }
 
 type adminKeyCmd struct {

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,12 +18,13 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
+	"github.com/wechat-steward/steward/alert"
 	"github.com/wechat-steward/steward/api"
 	"github.com/wechat-steward/steward/authorizer"
 	"github.com/wechat-steward/steward/blacklist"
 	"github.com/wechat-steward/steward/component"
+	"github.com/wechat-steward/steward/keyring"
 	"github.com/wechat-steward/steward/migrations"
-	"github.com/wechat-steward/steward/secret"
 	"github.com/wechat-steward/steward/tenant"
 	"github.com/wechat-steward/steward/web"
 	"github.com/wechat-steward/steward/wechat"
@@ -37,9 +37,12 @@ const (
 	jobTimeout  = time.Minute
 	rescueAfter = 75 * time.Second
 	maxWorkers  = 16 // a queue
-	// poolSize is enough for the workers, most of which wait for WeChat without a connection, and for callers; three
-	// processes fit into PostgreSQL's default of 100. pool_max_conns in DATABASE_URL says otherwise.
-	poolSize = 30
+	// upkeepWorkers is eight components' worth of renewals that hang; their calls are bounded elsewhere.
+	upkeepWorkers = 64
+	// poolSize is enough for the renewals, each of which holds a connection while it waits for WeChat, for callers, and for
+	// the workers, most of which wait without one. Two processes fit into PostgreSQL's default of 100 connections;
+	// pool_max_conns in DATABASE_URL says otherwise.
+	poolSize = 48
 	// fetchCooldown: jobs inserted that close upon each other are announced once, and wait up to a second for the next poll.
 	fetchCooldown = 10 * time.Millisecond
 	// stopTimeout is longer than the longest call to WeChat, so that running calls end and are recorded.
@@ -53,6 +56,7 @@ type app struct {
 	components  *component.Service
 	authorizers *authorizer.Service
 	blacklist   *blacklist.Service
+	keys        *keyring.Ring
 
 	pool     *pgxpool.Pool
 	jobs     *river.Client[pgx.Tx]
@@ -65,14 +69,6 @@ type app struct {
 
 // newApp builds every service in dependency order. It refuses a database whose schema is not this program's before it writes to it.
 func newApp(ctx context.Context, cfg Config, logger *slog.Logger) (*app, error) {
-	key, err := cfg.masterKey()
-	if err != nil {
-		return nil, err
-	}
-	box, err := secret.NewBox(key)
-	if err != nil {
-		return nil, err
-	}
 	pool, err := openPool(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -80,7 +76,10 @@ func newApp(ctx context.Context, cfg Config, logger *slog.Logger) (*app, error) 
 	a := &app{pool: pool, logger: logger}
 	a.stopping, a.stop = context.WithCancel(context.Background())
 	if err = migrations.Check(ctx, pool); err == nil {
-		err = a.build(cfg, box)
+		a.keys, err = openKeys(ctx, cfg, pool, logger)
+	}
+	if err == nil {
+		err = a.build(cfg)
 	}
 	if err == nil {
 		err = a.components.CheckKey(ctx)
@@ -110,7 +109,19 @@ func openPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
-func (a *app) build(cfg Config, box *secret.Box) error {
+func openKeys(ctx context.Context, cfg Config, pool *pgxpool.Pool, logger *slog.Logger) (*keyring.Ring, error) {
+	master, err := cfg.masterKey()
+	if err != nil {
+		return nil, err
+	}
+	previous, err := cfg.previousMasterKeys()
+	if err != nil {
+		return nil, err
+	}
+	return keyring.Open(ctx, keyring.Config{Pool: pool, Master: master, PreviousMasters: previous, Logger: logger})
+}
+
+func (a *app) build(cfg Config) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	client, err := wechat.NewClient(wechat.Config{APIURL: cfg.WeChatAPIURL, Observe: observeCalls(registry)})
@@ -125,12 +136,12 @@ func (a *app) build(cfg Config, box *secret.Box) error {
 	if a.tenants, err = tenant.NewService(tenant.Config{Pool: a.pool, Logger: a.logger}); err != nil {
 		return err
 	}
-	if a.components, err = component.NewService(component.Config{Pool: a.pool, WeChat: client, Box: box, Logger: a.logger}); err != nil {
+	if a.components, err = component.NewService(component.Config{Pool: a.pool, WeChat: client, Box: a.keys.Box(), Logger: a.logger}); err != nil {
 		return err
 	}
 	if a.authorizers, err = authorizer.NewService(authorizer.Config{
-		Pool: a.pool, WeChat: client, Components: a.components, Box: box, Jobs: inserting, Logger: a.logger,
-		PublicURL: cfg.PublicURL, MPURL: cfg.WeChatMPURL, OpenURL: cfg.WeChatOpenURL,
+		Pool: a.pool, WeChat: client, Components: a.components, Box: a.keys.Box(), Jobs: inserting, Logger: a.logger,
+		PublicURL: cfg.PublicURL, MPURL: cfg.WeChatMPURL, OpenURL: cfg.WeChatOpenURL, Renewals: cfg.Renewals,
 	}); err != nil {
 		return err
 	}
@@ -144,15 +155,22 @@ func (a *app) build(cfg Config, box *secret.Box) error {
 	a.blacklist.AddWorkers(workers)
 	a.jobs, err = river.NewClient(riverpgxv5.New(a.pool), &river.Config{
 		Logger: quiet(a.logger), Workers: workers,
-		// Two queues, so that long pushes never keep an authorization waiting.
-		Queues:     map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: maxWorkers}, blacklist.Queue: {MaxWorkers: maxWorkers}},
+		// Queues of their own, so that neither long pushes nor renewals that hang ever keep an authorization waiting.
+		Queues: map[string]river.QueueConfig{
+			river.QueueDefault: {MaxWorkers: maxWorkers}, blacklist.Queue: {MaxWorkers: maxWorkers}, authorizer.Queue: {MaxWorkers: upkeepWorkers},
+		},
 		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, FetchCooldown: fetchCooldown,
 	})
 	if err != nil {
 		return fmt.Errorf("job queue: %w", err)
 	}
+	alerts, err := alert.NewService(a.pool)
+	if err != nil {
+		return err
+	}
+	registry.MustRegister(newStanding(a.components, a.authorizers, alerts, a.logger))
 	a.handler, err = api.New(api.Config{
-		Tenants: a.tenants, Components: a.components, Authorizers: a.authorizers, Blacklist: a.blacklist,
+		Tenants: a.tenants, Components: a.components, Authorizers: a.authorizers, Blacklist: a.blacklist, Alerts: alerts,
 		Console: web.Handler(), PublicURL: cfg.PublicURL, Ready: a.ready, Stopping: a.stopping, Metrics: registry,
 		TrustedProxies: cfg.TrustedProxies, Logger: a.logger,
 	})
@@ -184,7 +202,7 @@ func (a *app) start(ctx context.Context) error {
 	}
 	a.started = true
 	for name, sweep := range map[string]func(context.Context) error{
-		"tenants": a.tenants.Sweep, "authorizers": a.authorizers.Sweep, "blacklist": a.blacklist.Sweep,
+		"keys": a.keys.Refresh, "tenants": a.tenants.Sweep, "components": a.components.Sweep, "authorizers": a.authorizers.Sweep, "blacklist": a.blacklist.Sweep,
 	} {
 		a.sweeps.Go(func() { a.sweepForever(name, sweep) })
 	}
@@ -241,15 +259,4 @@ func (h minLevel) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (h minLevel) WithGroup(name string) slog.Handler {
 	return minLevel{h.Handler.WithGroup(name), h.level}
-}
-
-// observeCalls counts and times the calls to WeChat by path and errcode.
-func observeCalls(registry prometheus.Registerer) func(wechat.Call) {
-	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "steward_wechat_call_seconds", Help: "Time of calls to WeChat, by path and errcode.", Buckets: prometheus.DefBuckets,
-	}, []string{"path", "errcode"})
-	registry.MustRegister(seconds)
-	return func(call wechat.Call) {
-		seconds.WithLabelValues(call.Path, strconv.Itoa(call.Code)).Observe(call.Duration.Seconds())
-	}
 }

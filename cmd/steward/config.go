@@ -26,6 +26,8 @@ type Config struct {
 	PublicURL string `env:"STEWARD_PUBLIC_URL"`
 	// MasterKey seals secrets in the database: base64 of 32 random bytes.
 	MasterKey secret.String `env:"STEWARD_MASTER_KEY"`
+	// PreviousMasterKeys were the master key before; they open, and seal nothing. Separated by commas.
+	PreviousMasterKeys secret.String `env:"STEWARD_PREVIOUS_MASTER_KEY"`
 
 	WeChatAPIURL  string `env:"STEWARD_WECHAT_API_URL" envDefault:"https://api.weixin.qq.com"`
 	WeChatMPURL   string `env:"STEWARD_WECHAT_MP_URL" envDefault:"https://mp.weixin.qq.com"`
@@ -36,6 +38,9 @@ type Config struct {
 	ComponentAppSecret secret.String `env:"STEWARD_COMPONENT_APPSECRET"`
 	ComponentToken     secret.String `env:"STEWARD_COMPONENT_TOKEN"`
 	ComponentAESKey    secret.String `env:"STEWARD_COMPONENT_AES_KEY"`
+
+	// Renewals is how many access tokens this process renews at a time in the background.
+	Renewals int `env:"STEWARD_RENEWALS" envDefault:"32"`
 
 	// TrustedProxies are the networks of reverse proxies whose X-Forwarded-For we believe.
 	TrustedProxies []netip.Prefix `env:"STEWARD_TRUSTED_PROXIES"`
@@ -48,7 +53,7 @@ type Config struct {
 // secretVariables may be given as files.
 func secretVariables() []string {
 	return []string{
-		"DATABASE_URL", "STEWARD_MASTER_KEY",
+		"DATABASE_URL", "STEWARD_MASTER_KEY", "STEWARD_PREVIOUS_MASTER_KEY",
 		"STEWARD_COMPONENT_APPSECRET", "STEWARD_COMPONENT_TOKEN", "STEWARD_COMPONENT_AES_KEY",
 	}
 }
@@ -104,6 +109,9 @@ func (c Config) validate() error {
 			problems = append(problems, fmt.Errorf("%s is not an http or https URL", name))
 		}
 	}
+	if c.Renewals < 1 || c.Renewals > 1000 {
+		problems = append(problems, errors.New("STEWARD_RENEWALS is a number from 1 to 1000"))
+	}
 	if c.LogFormat != "json" && c.LogFormat != "text" {
 		problems = append(problems, errors.New("STEWARD_LOG_FORMAT is json or text"))
 	}
@@ -117,6 +125,9 @@ func (c Config) validate() error {
 		if _, err := c.masterKey(); err != nil {
 			problems = append(problems, err)
 		}
+	}
+	if _, err := c.previousMasterKeys(); err != nil {
+		problems = append(problems, err)
 	}
 	return errors.Join(problems...)
 }
@@ -143,9 +154,38 @@ func (c Config) requireServing() error {
 }
 
 func (c Config) masterKey() ([]byte, error) {
-	key, err := base64.StdEncoding.DecodeString(c.MasterKey.Reveal())
-	if err != nil || len(key) != secret.KeySize {
+	key, ok := decodeKey(c.MasterKey.Reveal())
+	if !ok {
 		return nil, errors.New("STEWARD_MASTER_KEY is not base64 of 32 bytes: make one with `openssl rand -base64 32`")
 	}
 	return key, nil
+}
+
+func (c Config) previousMasterKeys() ([][]byte, error) {
+	var keys [][]byte
+	seen := map[string]bool{}
+	if current, ok := decodeKey(c.MasterKey.Reveal()); ok {
+		seen[string(current)] = true
+	}
+	for text := range strings.SplitSeq(c.PreviousMasterKeys.Reveal(), ",") {
+		text = strings.TrimSpace(text)
+		if text == "" {
+			continue
+		}
+		key, ok := decodeKey(text)
+		if !ok {
+			return nil, errors.New("STEWARD_PREVIOUS_MASTER_KEY holds something that is not base64 of 32 bytes: it takes former master keys, separated by commas")
+		}
+		if seen[string(key)] {
+			return nil, errors.New("STEWARD_PREVIOUS_MASTER_KEY holds a key twice, or the one of STEWARD_MASTER_KEY: it takes former master keys")
+		}
+		seen[string(key)] = true
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+func decodeKey(text string) ([]byte, bool) {
+	key, err := base64.StdEncoding.DecodeString(text)
+	return key, err == nil && len(key) == secret.KeySize
 }

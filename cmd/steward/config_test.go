@@ -75,6 +75,7 @@ func TestConfiguration(t *testing.T) {
 		"AESKeyIsTooShort":       {map[string]string{"STEWARD_COMPONENT_AES_KEY": "s3cretword"}, []string{"STEWARD_COMPONENT_AES_KEY", "43"}},
 		"AESKeyIsNoBase64":       {map[string]string{"STEWARD_COMPONENT_AES_KEY": "s3cretword" + strings.Repeat("!", 33), "DATABASE_URL": testdb.URL(t)}, []string{"EncodingAESKey"}},
 		"PublicURLHasNoScheme":   {map[string]string{"STEWARD_PUBLIC_URL": "steward.example.com"}, []string{"STEWARD_PUBLIC_URL"}},
+		"RenewalsAreNone":        {map[string]string{"STEWARD_RENEWALS": "0"}, []string{"STEWARD_RENEWALS is a number from 1 to 1000"}},
 		"LogLevelIsUnknown":      {map[string]string{"STEWARD_LOG_LEVEL": "loud"}, []string{"level"}},
 		"LogFormatIsUnknown":     {map[string]string{"STEWARD_LOG_FORMAT": "xml"}, []string{"STEWARD_LOG_FORMAT"}},
 		"AddressCannotBeHad":     {map[string]string{"STEWARD_ADDR": "192.0.2.1:80"}, []string{"listen", "192.0.2.1:80"}},
@@ -202,19 +203,28 @@ func TestDoctor(t *testing.T) {
 	noTicket := newBundle(t, testdb.URL(t), fresh.url, fresh.us)
 	noTicket.serve()
 	noTicketEnv := noTicket.env
+	eventually(t, "there is a component token", func() bool {
+		return b.count(`SELECT count(*) FROM component_tokens WHERE access_token_sealed IS NOT NULL`) == 1
+	})
 
 	for name, c := range map[string]struct {
 		env  map[string]string
 		code int
 		says []string
 	}{
-		"Good":                   {b.env, 0, []string{"ok    database", "ok    schema", "ok    ticket", "ok    component token", "ok    callback url"}},
-		"NoTicket":               {noTicketEnv, 1, []string{"FAIL  ticket", "授权事件接收URL", "/wechat/" + noTicket.component + "/events"}},
-		"DatabaseDown":           {b.envWith(map[string]string{"DATABASE_URL": nowhere}), 1, []string{"FAIL  database", "ok    callback url"}},
-		"NobodyAtThePublicURL":   {b.envWith(map[string]string{"STEWARD_PUBLIC_URL": "http://127.0.0.1:1"}), 1, []string{"FAIL  callback url", "STEWARD_PUBLIC_URL"}},
-		"AnotherAtThePublicURL":  {b.envWith(map[string]string{"STEWARD_PUBLIC_URL": somethingElse.URL}), 1, []string{"FAIL  callback url", "404"}},
+		"Good": {b.env, 0, []string{
+			"ok    database", "ok    schema", "warn  callback_url", "a local one, which WeChat cannot reach", "ok    ticket", "ok    app_secret",
+			"ok    ip_whitelist", "ok    component_token", "ok    quota", "ok    clock", "ok    second_installation",
+		}},
+		"NoTicket": {noTicketEnv, 1, []string{
+			"FAIL  ticket", "授权事件接收URL", "/wechat/" + noTicket.component + "/events", "FAIL  component_token", "?     app_secret",
+		}},
+		"DatabaseDown":           {b.envWith(map[string]string{"DATABASE_URL": nowhere}), 1, []string{"FAIL  database"}},
+		"NobodyAtThePublicURL":   {b.envWith(map[string]string{"STEWARD_PUBLIC_URL": "http://127.0.0.1:1"}), 1, []string{"FAIL  callback_url", "STEWARD_PUBLIC_URL"}},
+		"AnotherAtThePublicURL":  {b.envWith(map[string]string{"STEWARD_PUBLIC_URL": somethingElse.URL}), 1, []string{"FAIL  callback_url", "404"}},
+		"AnotherSteward":         {b.envWith(map[string]string{"STEWARD_PUBLIC_URL": noTicket.front.url}), 1, []string{"FAIL  callback_url", "404"}},
 		"ConfigurationIsPartial": {b.envWith(map[string]string{"STEWARD_MASTER_KEY": ""}), 1, []string{"FAIL  configuration", "STEWARD_MASTER_KEY"}},
-		"WeChatIsNotReached":     {noTicketEnv, 1, []string{"FAIL  component token"}},
+		"WeChatIsNotReached":     {b.envWith(map[string]string{"STEWARD_WECHAT_API_URL": "http://127.0.0.1:1"}), 0, []string{"?     component_token", "?     ip_whitelist"}},
 		"NoComponent": {map[string]string{
 			"DATABASE_URL": testdb.URL(t), "STEWARD_MASTER_KEY": b.env["STEWARD_MASTER_KEY"], "STEWARD_PUBLIC_URL": b.front.url,
 		}, 1, []string{"FAIL  components", "STEWARD_COMPONENT_"}},

@@ -20,7 +20,7 @@ type cli struct {
 	Demo     demoCmd     `cmd:"" help:"Show everything on this machine: a database, a simulated WeChat, seeded merchants."`
 	Simulate simulateCmd `cmd:"" help:"Serve a simulated WeChat alone."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up, down, or say where it stands."`
-	Admin    adminCmd    `cmd:"" help:"Make platform keys."`
+	Admin    adminCmd    `cmd:"" help:"Make platform keys; rotate sealing keys."`
 	Doctor   doctorCmd   `cmd:"" help:"Check configuration, database, tickets and callbacks, and say what to do."`
 }
 
