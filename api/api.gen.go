@@ -17,6 +17,45 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for AlertKind.
+const (
+	AlertKindComponentTokenContested AlertKind = "component_token_contested"
+	AlertKindComponentTokenFailing   AlertKind = "component_token_failing"
+	AlertKindLimited                 AlertKind = "limited"
+	AlertKindNeedsReauthorization    AlertKind = "needs_reauthorization"
+	AlertKindPlatformRefused         AlertKind = "platform_refused"
+	AlertKindRenewalFailing          AlertKind = "renewal_failing"
+	AlertKindRevoked                 AlertKind = "revoked"
+	AlertKindTicketLate              AlertKind = "ticket_late"
+	AlertKindTokenContested          AlertKind = "token_contested"
+)
+
+// Valid indicates whether the value is a known member of the AlertKind enum.
+func (e AlertKind) Valid() bool {
+	switch e {
+	case AlertKindComponentTokenContested:
+		return true
+	case AlertKindComponentTokenFailing:
+		return true
+	case AlertKindLimited:
+		return true
+	case AlertKindNeedsReauthorization:
+		return true
+	case AlertKindPlatformRefused:
+		return true
+	case AlertKindRenewalFailing:
+		return true
+	case AlertKindRevoked:
+		return true
+	case AlertKindTicketLate:
+		return true
+	case AlertKindTokenContested:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AuditEntryActorKind.
 const (
 	AuditEntryActorKindMerchant    AuditEntryActorKind = "merchant"
@@ -173,6 +212,90 @@ func (e ConnectLinkRequestAccountType) Valid() bool {
 	}
 }
 
+// Defines values for DiagnosisCheckCheck.
+const (
+	AppSecret          DiagnosisCheckCheck = "app_secret"
+	CallbackURL        DiagnosisCheckCheck = "callback_url"
+	Clock              DiagnosisCheckCheck = "clock"
+	ComponentToken     DiagnosisCheckCheck = "component_token"
+	IPWhitelist        DiagnosisCheckCheck = "ip_whitelist"
+	Quota              DiagnosisCheckCheck = "quota"
+	SecondInstallation DiagnosisCheckCheck = "second_installation"
+	Ticket             DiagnosisCheckCheck = "ticket"
+)
+
+// Valid indicates whether the value is a known member of the DiagnosisCheckCheck enum.
+func (e DiagnosisCheckCheck) Valid() bool {
+	switch e {
+	case AppSecret:
+		return true
+	case CallbackURL:
+		return true
+	case Clock:
+		return true
+	case ComponentToken:
+		return true
+	case IPWhitelist:
+		return true
+	case Quota:
+		return true
+	case SecondInstallation:
+		return true
+	case Ticket:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DiagnosisCheckStatus.
+const (
+	DiagnosisCheckStatusFail    DiagnosisCheckStatus = "fail"
+	DiagnosisCheckStatusOk      DiagnosisCheckStatus = "ok"
+	DiagnosisCheckStatusUnknown DiagnosisCheckStatus = "unknown"
+	DiagnosisCheckStatusWarn    DiagnosisCheckStatus = "warn"
+)
+
+// Valid indicates whether the value is a known member of the DiagnosisCheckStatus enum.
+func (e DiagnosisCheckStatus) Valid() bool {
+	switch e {
+	case DiagnosisCheckStatusFail:
+		return true
+	case DiagnosisCheckStatusOk:
+		return true
+	case DiagnosisCheckStatusUnknown:
+		return true
+	case DiagnosisCheckStatusWarn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for HealthStatus.
+const (
+	HealthStatusBroken    HealthStatus = "broken"
+	HealthStatusExhausted HealthStatus = "exhausted"
+	HealthStatusFailing   HealthStatus = "failing"
+	HealthStatusOk        HealthStatus = "ok"
+)
+
+// Valid indicates whether the value is a known member of the HealthStatus enum.
+func (e HealthStatus) Valid() bool {
+	switch e {
+	case HealthStatusBroken:
+		return true
+	case HealthStatusExhausted:
+		return true
+	case HealthStatusFailing:
+		return true
+	case HealthStatusOk:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for MeKind.
 const (
 	MeKindPlatformKey MeKind = "platform_key"
@@ -245,14 +368,40 @@ func (e PullStatus) Valid() bool {
 	}
 }
 
+// Defines values for ReconciliationStatus.
+const (
+	ReconciliationStatusDone    ReconciliationStatus = "done"
+	ReconciliationStatusFailed  ReconciliationStatus = "failed"
+	ReconciliationStatusQueued  ReconciliationStatus = "queued"
+	ReconciliationStatusRunning ReconciliationStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the ReconciliationStatus enum.
+func (e ReconciliationStatus) Valid() bool {
+	switch e {
+	case ReconciliationStatusDone:
+		return true
+	case ReconciliationStatusFailed:
+		return true
+	case ReconciliationStatusQueued:
+		return true
+	case ReconciliationStatusRunning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Scope.
 const (
 	AuditRead         Scope = "audit:read"
 	AuthorizersRead   Scope = "authorizers:read"
+	AuthorizersWrite  Scope = "authorizers:write"
 	BlacklistRead     Scope = "blacklist:read"
 	BlacklistWrite    Scope = "blacklist:write"
 	ConnectLinksWrite Scope = "connect-links:write"
 	KeysWrite         Scope = "keys:write"
+	TokensRead        Scope = "tokens:read"
 )
 
 // Valid indicates whether the value is a known member of the Scope enum.
@@ -262,6 +411,8 @@ func (e Scope) Valid() bool {
 		return true
 	case AuthorizersRead:
 		return true
+	case AuthorizersWrite:
+		return true
 	case BlacklistRead:
 		return true
 	case BlacklistWrite:
@@ -269,6 +420,8 @@ func (e Scope) Valid() bool {
 	case ConnectLinksWrite:
 		return true
 	case KeysWrite:
+		return true
+	case TokensRead:
 		return true
 	default:
 		return false
@@ -315,6 +468,66 @@ func (e ListBlacklistParamsActual) Valid() bool {
 	default:
 		return false
 	}
+}
+
+// AccessToken defines model for AccessToken.
+type AccessToken struct {
+	AccessToken string `json:"access_token"`
+
+	// ExpiresAt It may end earlier, if the merchant takes the authorization back
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ExpiresIn Whole seconds from now
+	ExpiresIn int `json:"expires_in"`
+}
+
+// Alert defines model for Alert.
+type Alert struct {
+	// Advice What to do
+	Advice string `json:"advice"`
+
+	// Appid The account; null: about the component
+	Appid *string `json:"appid"`
+
+	// ClearedAt When it was mended; null: it is not
+	ClearedAt      *time.Time `json:"cleared_at"`
+	ComponentAppid string     `json:"component_appid"`
+
+	// Errcode WeChat's code
+	Errcode *int   `json:"errcode"`
+	ID      string `json:"id"`
+
+	// Kind Of an account: `renewal_failing` (WeChat refuses to renew its token), `needs_reauthorization` (the authorization was lost),
+	// `revoked` (the merchant took it back), `limited` (WeChat restricts the account), `token_contested` (another system fetches tokens of
+	// the account too). Of a component, for the platform only: `ticket_late` (WeChat's tickets do not arrive), `component_token_failing`
+	// (its access token cannot be renewed), `component_token_contested`, `platform_refused` (WeChat refuses its calls for all accounts).
+	Kind AlertKind `json:"kind"`
+
+	// LastSeenAt When the break last showed
+	LastSeenAt time.Time `json:"last_seen_at"`
+
+	// Message What happened
+	Message string `json:"message"`
+
+	// NickName The account's
+	NickName *string   `json:"nick_name"`
+	RaisedAt time.Time `json:"raised_at"`
+	Rid      string    `json:"rid"`
+
+	// TenantID null: about the component, or about an account that nobody has claimed
+	TenantID *string `json:"tenant_id"`
+}
+
+// AlertKind Of an account: `renewal_failing` (WeChat refuses to renew its token), `needs_reauthorization` (the authorization was lost),
+// `revoked` (the merchant took it back), `limited` (WeChat restricts the account), `token_contested` (another system fetches tokens of
+// the account too). Of a component, for the platform only: `ticket_late` (WeChat's tickets do not arrive), `component_token_failing`
+// (its access token cannot be renewed), `component_token_contested`, `platform_refused` (WeChat refuses its calls for all accounts).
+type AlertKind string
+
+// AlertPage defines model for AlertPage.
+type AlertPage struct {
+	Data       []Alert `json:"data"`
+	NextCursor *string `json:"next_cursor"`
 }
 
 // APIKey defines model for ApiKey.
@@ -379,9 +592,12 @@ type Authorizer struct {
 	AuthorizedAt  time.Time `json:"authorized_at"`
 
 	// CanBlacklist Active, and permission set 2 or 100 is granted
-	CanBlacklist   bool            `json:"can_blacklist"`
-	ComponentAppid string          `json:"component_appid"`
-	HeadImg        string          `json:"head_img"`
+	CanBlacklist   bool   `json:"can_blacklist"`
+	ComponentAppid string `json:"component_appid"`
+	HeadImg        string `json:"head_img"`
+
+	// Health How the renewals of a token go
+	Health         TokenHealth     `json:"health"`
 	MiniProgram    bool            `json:"mini_program"`
 	NickName       string          `json:"nick_name"`
 	PermissionSets []PermissionSet `json:"permission_sets"`
@@ -533,13 +749,22 @@ type Component struct {
 	CreatedAt            time.Time  `json:"created_at"`
 
 	// EventURL What to enter at WeChat as 授权事件接收URL
-	EventURL  string      `json:"event_url"`
+	EventURL string `json:"event_url"`
+
+	// Health How the renewals of a token go
+	Health    TokenHealth `json:"health"`
 	LastError *TokenError `json:"last_error"`
 
 	// MessageURL What to enter at WeChat as 消息与事件接收URL
-	MessageURL       string     `json:"message_url"`
-	Name             string     `json:"name"`
-	TicketReceivedAt *time.Time `json:"ticket_received_at"`
+	MessageURL string `json:"message_url"`
+	Name       string `json:"name"`
+
+	// PreviousKeysUntil Until when pushes under the former callback keys are accepted; null: there are none
+	PreviousKeysUntil *time.Time `json:"previous_keys_until"`
+	TicketReceivedAt  *time.Time `json:"ticket_received_at"`
+
+	// TicketRequestedAt When WeChat was last asked to push tickets
+	TicketRequestedAt *time.Time `json:"ticket_requested_at"`
 }
 
 // ComponentPage defines model for ComponentPage.
@@ -556,6 +781,10 @@ type ComponentRequest struct {
 	// EncodingAesKey The callback key (消息加解密Key)
 	EncodingAesKey string  `json:"encoding_aes_key"`
 	Name           *string `json:"name,omitempty"`
+
+	// PreviousKeysUntil Until when pushes under the former token and encoding_aes_key are accepted, at most 30 days ahead. Left out: 24 hours from
+	// the change. Where neither changes, it moves the end of the former pair that is still accepted, if there is one.
+	PreviousKeysUntil *time.Time `json:"previous_keys_until,omitempty"`
 
 	// Token The callback token (消息校验Token)
 	Token string `json:"token"`
@@ -618,6 +847,37 @@ type Counts struct {
 	Total      int `json:"total"`
 }
 
+// Diagnosis defines model for Diagnosis.
+type Diagnosis struct {
+	Appid  string           `json:"appid"`
+	At     time.Time        `json:"at"`
+	Checks []DiagnosisCheck `json:"checks"`
+}
+
+// DiagnosisCheck defines model for DiagnosisCheck.
+type DiagnosisCheck struct {
+	Check DiagnosisCheckCheck `json:"check"`
+
+	// Errcode WeChat's code, where WeChat refused
+	Errcode *int `json:"errcode"`
+
+	// Reason What was found
+	Reason string `json:"reason"`
+
+	// Remedy What to do; empty where nothing is to be done
+	Remedy string `json:"remedy"`
+	Rid    string `json:"rid"`
+
+	// Status `warn`: it works, and somebody should look at it; `fail`: it does not work, or soon will not; `unknown`: it could not be found out this time
+	Status DiagnosisCheckStatus `json:"status"`
+}
+
+// DiagnosisCheckCheck defines model for DiagnosisCheck.Check.
+type DiagnosisCheckCheck string
+
+// DiagnosisCheckStatus `warn`: it works, and somebody should look at it; `fail`: it does not work, or soon will not; `unknown`: it could not be found out this time
+type DiagnosisCheckStatus string
+
 // Empty defines model for Empty.
 type Empty = map[string]interface{}
 
@@ -628,6 +888,10 @@ type FieldError struct {
 	// Pointer JSON pointer into the body (`/openids/3`; empty: the whole of it), or `query:NAME`, `header:NAME`
 	Pointer string `json:"pointer"`
 }
+
+// HealthStatus `ok`; `failing`: renewals fail and are tried again by themselves; `exhausted`: they have failed for more than a day, and are tried
+// once a day and by hand; `broken`: nothing is tried any more, the merchant has to authorize again.
+type HealthStatus string
 
 // Me defines model for Me.
 type Me struct {
@@ -740,6 +1004,53 @@ type Pull struct {
 // PullStatus defines model for Pull.Status.
 type PullStatus string
 
+// Reconciliation defines model for Reconciliation.
+type Reconciliation struct {
+	// Absent Accounts of ours that are not in WeChat's list; nothing follows from that alone, WeChat is asked about each
+	Absent int `json:"absent"`
+
+	// Added Accounts that we did not know; they are unclaimed now
+	Added          int        `json:"added"`
+	Advice         string     `json:"advice"`
+	ComponentAppid string     `json:"component_appid"`
+	CreatedAt      time.Time  `json:"created_at"`
+	EndedAt        *time.Time `json:"ended_at"`
+
+	// Errcode WeChat's code of the last failure; a reconciliation goes on by itself after one, unless it has ended
+	Errcode *int `json:"errcode"`
+
+	// Error What failed last
+	Error string `json:"error"`
+	ID    string `json:"id"`
+
+	// Listed How many accounts of it were read
+	Listed int `json:"listed"`
+
+	// Profiles Accounts whose profile and permission sets are read anew in the minutes that follow
+	Profiles int `json:"profiles"`
+
+	// RequestedBy name (kind)
+	RequestedBy string `json:"requested_by"`
+
+	// Restored Accounts that we had lost and have back
+	Restored  int                  `json:"restored"`
+	Rid       string               `json:"rid"`
+	StartedAt *time.Time           `json:"started_at"`
+	Status    ReconciliationStatus `json:"status"`
+
+	// Total How long WeChat says that its list is; 0 before that is known
+	Total int `json:"total"`
+}
+
+// ReconciliationStatus defines model for Reconciliation.Status.
+type ReconciliationStatus string
+
+// ReconciliationPage defines model for ReconciliationPage.
+type ReconciliationPage struct {
+	Data       []Reconciliation `json:"data"`
+	NextCursor *string          `json:"next_cursor"`
+}
+
 // Scope defines model for Scope.
 type Scope string
 
@@ -754,6 +1065,9 @@ type Tenant struct {
 	ID        string       `json:"id"`
 	Name      string       `json:"name"`
 	Status    TenantStatus `json:"status"`
+
+	// TokenHandout Whether the tenant's own systems may be handed access tokens; off at first
+	TokenHandout bool `json:"token_handout"`
 }
 
 // TenantStatus defines model for Tenant.Status.
@@ -770,6 +1084,14 @@ type TenantRequest struct {
 	Name string `json:"name"`
 }
 
+// TenantUpdate defines model for TenantUpdate.
+type TenantUpdate struct {
+	Name *string `json:"name,omitempty"`
+
+	// TokenHandout Whether the tenant's own systems may be handed access tokens
+	TokenHandout *bool `json:"token_handout,omitempty"`
+}
+
 // TokenError defines model for TokenError.
 type TokenError struct {
 	Advice string    `json:"advice"`
@@ -779,6 +1101,26 @@ type TokenError struct {
 	Errcode int    `json:"errcode"`
 	Message string `json:"message"`
 	Rid     string `json:"rid"`
+}
+
+// TokenHealth How the renewals of a token go
+type TokenHealth struct {
+	// Attempts Failures in a row
+	Attempts     int         `json:"attempts"`
+	FailingSince *time.Time  `json:"failing_since"`
+	LastError    *TokenError `json:"last_error"`
+
+	// NextAttemptAt When Steward renews next by itself
+	NextAttemptAt *time.Time `json:"next_attempt_at"`
+
+	// RefusedEarly How often, of late, WeChat refused a token before its time although nobody here had renewed it. Twice or more: another
+	// system fetches tokens of the same account or component, and each ends the other's.
+	RefusedEarly   int        `json:"refused_early"`
+	RefusedEarlyAt *time.Time `json:"refused_early_at"`
+
+	// Status `ok`; `failing`: renewals fail and are tried again by themselves; `exhausted`: they have failed for more than a day, and are tried
+	// once a day and by hand; `broken`: nothing is tried any more, the merchant has to authorize again.
+	Status HealthStatus `json:"status"`
 }
 
 // TokenStatus Of the account's access token; the token itself is never shown
@@ -801,6 +1143,9 @@ type AppID = string
 // BatchID defines model for BatchID.
 type BatchID = string
 
+// ComponentAppID defines model for ComponentAppID.
+type ComponentAppID = string
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -810,14 +1155,45 @@ type IdempotencyKey = string
 // Limit defines model for Limit.
 type Limit = int
 
+// Open defines model for Open.
+type Open = bool
+
 // Prefer defines model for Prefer.
 type Prefer = string
 
 // TenantID defines model for TenantID.
 type TenantID = string
 
+// ListAllAlertsParams defines parameters for ListAllAlerts.
+type ListAllAlertsParams struct {
+	// Open `true`: only those that are not mended yet; `false`: only those that are; without it: all
+	Open  *Open  `form:"open,omitempty" json:"open,omitempty"`
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListReconciliationsParams defines parameters for ListReconciliations.
+type ListReconciliationsParams struct {
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // ListTenantsParams defines parameters for ListTenants.
 type ListTenantsParams struct {
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListAlertsParams defines parameters for ListAlerts.
+type ListAlertsParams struct {
+	// Open `true`: only those that are not mended yet; `false`: only those that are; without it: all
+	Open  *Open  `form:"open,omitempty" json:"open,omitempty"`
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor `next_cursor` of the page before
@@ -835,6 +1211,9 @@ type ListAuditParams struct {
 // ListAuthorizersParams defines parameters for ListAuthorizers.
 type ListAuthorizersParams struct {
 	State *AuthorizerState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Health How the renewals of the account's token go
+	Health *HealthStatus `form:"health,omitempty" json:"health,omitempty"`
 
 	// Q Part of the nick name or of the appid
 	Q     *string `form:"q,omitempty" json:"q,omitempty"`
@@ -922,11 +1301,20 @@ type ListUnclaimedAuthorizersParams struct {
 // RegisterComponentJSONRequestBody defines body for RegisterComponent for application/json ContentType.
 type RegisterComponentJSONRequestBody = ComponentRequest
 
+// StartReconciliationJSONRequestBody defines body for StartReconciliation for application/json ContentType.
+type StartReconciliationJSONRequestBody = Empty
+
+// RequestTicketJSONRequestBody defines body for RequestTicket for application/json ContentType.
+type RequestTicketJSONRequestBody = Empty
+
 // CreateSessionJSONRequestBody defines body for CreateSession for application/json ContentType.
 type CreateSessionJSONRequestBody = SessionRequest
 
 // CreateTenantJSONRequestBody defines body for CreateTenant for application/json ContentType.
 type CreateTenantJSONRequestBody = TenantRequest
+
+// UpdateTenantJSONRequestBody defines body for UpdateTenant for application/json ContentType.
+type UpdateTenantJSONRequestBody = TenantUpdate
 
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = APIKeyRequest
@@ -940,6 +1328,9 @@ type StartPullJSONRequestBody = Empty
 // UnblockJSONRequestBody defines body for Unblock for application/json ContentType.
 type UnblockJSONRequestBody = UnblockRequest
 
+// RenewAuthorizerJSONRequestBody defines body for RenewAuthorizer for application/json ContentType.
+type RenewAuthorizerJSONRequestBody = Empty
+
 // CreateConnectLinkJSONRequestBody defines body for CreateConnectLink for application/json ContentType.
 type CreateConnectLinkJSONRequestBody = ConnectLinkRequest
 
@@ -948,12 +1339,33 @@ type ClaimAuthorizerJSONRequestBody = ClaimRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListAllAlerts What has broken, of components and of everybody's accounts, newest first
+	// (GET /v1/alerts)
+	ListAllAlerts(ctx echo.Context, params ListAllAlertsParams) error
 	// ListComponents Our own accounts at WeChat (第三方平台), with the age of their tickets
 	// (GET /v1/components)
 	ListComponents(ctx echo.Context) error
 	// RegisterComponent Register a component, or change one
 	// (POST /v1/components)
 	RegisterComponent(ctx echo.Context) error
+	// GetComponent One component
+	// (GET /v1/components/{component_appid})
+	GetComponent(ctx echo.Context, componentAppid ComponentAppID) error
+	// DiagnoseComponent What is wrong with a component, and what to do
+	// (GET /v1/components/{component_appid}/diagnosis)
+	DiagnoseComponent(ctx echo.Context, componentAppid ComponentAppID) error
+	// ListReconciliations The component's reconciliations, newest first
+	// (GET /v1/components/{component_appid}/reconciliations)
+	ListReconciliations(ctx echo.Context, componentAppid ComponentAppID, params ListReconciliationsParams) error
+	// StartReconciliation Compare WeChat's list of authorized accounts with ours
+	// (POST /v1/components/{component_appid}/reconciliations)
+	StartReconciliation(ctx echo.Context, componentAppid ComponentAppID) error
+	// GetReconciliation How a reconciliation stands
+	// (GET /v1/components/{component_appid}/reconciliations/{reconciliation_id})
+	GetReconciliation(ctx echo.Context, componentAppid ComponentAppID, reconciliationID string) error
+	// RequestTicket Ask WeChat to push tickets to the component again
+	// (POST /v1/components/{component_appid}/request-ticket)
+	RequestTicket(ctx echo.Context, componentAppid ComponentAppID) error
 	// GetMe Whom the key or session stands for
 	// (GET /v1/me)
 	GetMe(ctx echo.Context) error
@@ -972,6 +1384,12 @@ type ServerInterface interface {
 	// GetTenant One tenant
 	// (GET /v1/tenants/{tenant_id})
 	GetTenant(ctx echo.Context, tenantID TenantID) error
+	// UpdateTenant Change a tenant
+	// (PATCH /v1/tenants/{tenant_id})
+	UpdateTenant(ctx echo.Context, tenantID TenantID) error
+	// ListAlerts What has broken among the tenant's accounts, newest first
+	// (GET /v1/tenants/{tenant_id}/alerts)
+	ListAlerts(ctx echo.Context, tenantID TenantID, params ListAlertsParams) error
 	// ListAPIKeys The tenant's keys, revoked ones included, without their secrets
 	// (GET /v1/tenants/{tenant_id}/api-keys)
 	ListAPIKeys(ctx echo.Context, tenantID TenantID) error
@@ -990,6 +1408,9 @@ type ServerInterface interface {
 	// GetAuthorizer One official account
 	// (GET /v1/tenants/{tenant_id}/authorizers/{appid})
 	GetAuthorizer(ctx echo.Context, tenantID TenantID, appid AppID) error
+	// GetAccessToken The account's access token, for another system of the merchant's
+	// (GET /v1/tenants/{tenant_id}/authorizers/{appid}/access-token)
+	GetAccessToken(ctx echo.Context, tenantID TenantID, appid AppID) error
 	// ListBlacklist Our copy of the account's blacklist, by openid
 	// (GET /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist)
 	ListBlacklist(ctx echo.Context, tenantID TenantID, appid AppID, params ListBlacklistParams) error
@@ -1005,6 +1426,9 @@ type ServerInterface interface {
 	// Unblock Take people off an account's blacklist
 	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/unblock)
 	Unblock(ctx echo.Context, tenantID TenantID, appid AppID, params UnblockParams) error
+	// RenewAuthorizer Renew the account's token now
+	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/renew)
+	RenewAuthorizer(ctx echo.Context, tenantID TenantID, appid AppID) error
 	// ListBatches The tenant's batches, newest first
 	// (GET /v1/tenants/{tenant_id}/batches)
 	ListBatches(ctx echo.Context, tenantID TenantID, params ListBatchesParams) error
@@ -1033,6 +1457,38 @@ type ServerInterfaceWrapper struct {
 	Handler ServerInterface
 }
 
+// ListAllAlerts converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAllAlerts(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAllAlertsParams
+	// ------------- Optional query parameter "open" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "open", ctx.QueryParams(), &params.Open, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter open: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAllAlerts(ctx, params)
+	return err
+}
+
 // ListComponents converts echo context to params.
 func (w *ServerInterfaceWrapper) ListComponents(ctx echo.Context) error {
 	var err error
@@ -1048,6 +1504,126 @@ func (w *ServerInterfaceWrapper) RegisterComponent(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RegisterComponent(ctx)
+	return err
+}
+
+// GetComponent converts echo context to params.
+func (w *ServerInterfaceWrapper) GetComponent(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "component_appid" -------------
+	var componentAppid ComponentAppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "component_appid", ctx.Param("component_appid"), &componentAppid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter component_appid: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetComponent(ctx, componentAppid)
+	return err
+}
+
+// DiagnoseComponent converts echo context to params.
+func (w *ServerInterfaceWrapper) DiagnoseComponent(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "component_appid" -------------
+	var componentAppid ComponentAppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "component_appid", ctx.Param("component_appid"), &componentAppid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter component_appid: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DiagnoseComponent(ctx, componentAppid)
+	return err
+}
+
+// ListReconciliations converts echo context to params.
+func (w *ServerInterfaceWrapper) ListReconciliations(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "component_appid" -------------
+	var componentAppid ComponentAppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "component_appid", ctx.Param("component_appid"), &componentAppid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter component_appid: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListReconciliationsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListReconciliations(ctx, componentAppid, params)
+	return err
+}
+
+// StartReconciliation converts echo context to params.
+func (w *ServerInterfaceWrapper) StartReconciliation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "component_appid" -------------
+	var componentAppid ComponentAppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "component_appid", ctx.Param("component_appid"), &componentAppid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter component_appid: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StartReconciliation(ctx, componentAppid)
+	return err
+}
+
+// GetReconciliation converts echo context to params.
+func (w *ServerInterfaceWrapper) GetReconciliation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "component_appid" -------------
+	var componentAppid ComponentAppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "component_appid", ctx.Param("component_appid"), &componentAppid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter component_appid: %s", err))
+	}
+
+	// ------------- Path parameter "reconciliation_id" -------------
+	var reconciliationID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "reconciliation_id", ctx.Param("reconciliation_id"), &reconciliationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reconciliation_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetReconciliation(ctx, componentAppid, reconciliationID)
+	return err
+}
+
+// RequestTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) RequestTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "component_appid" -------------
+	var componentAppid ComponentAppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "component_appid", ctx.Param("component_appid"), &componentAppid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter component_appid: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RequestTicket(ctx, componentAppid)
 	return err
 }
 
@@ -1125,6 +1701,61 @@ func (w *ServerInterfaceWrapper) GetTenant(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetTenant(ctx, tenantID)
+	return err
+}
+
+// UpdateTenant converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateTenant(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateTenant(ctx, tenantID)
+	return err
+}
+
+// ListAlerts converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAlerts(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAlertsParams
+	// ------------- Optional query parameter "open" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "open", ctx.QueryParams(), &params.Open, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter open: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAlerts(ctx, tenantID, params)
 	return err
 }
 
@@ -1236,6 +1867,13 @@ func (w *ServerInterfaceWrapper) ListAuthorizers(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
 	}
 
+	// ------------- Optional query parameter "health" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "health", ctx.QueryParams(), &params.Health, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter health: %s", err))
+	}
+
 	// ------------- Optional query parameter "q" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -1283,6 +1921,30 @@ func (w *ServerInterfaceWrapper) GetAuthorizer(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetAuthorizer(ctx, tenantID, appid)
+	return err
+}
+
+// GetAccessToken converts echo context to params.
+func (w *ServerInterfaceWrapper) GetAccessToken(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "appid" -------------
+	var appid AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appid", ctx.Param("appid"), &appid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appid: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetAccessToken(ctx, tenantID, appid)
 	return err
 }
 
@@ -1531,6 +2193,30 @@ func (w *ServerInterfaceWrapper) Unblock(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.Unblock(ctx, tenantID, appid, params)
+	return err
+}
+
+// RenewAuthorizer converts echo context to params.
+func (w *ServerInterfaceWrapper) RenewAuthorizer(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "appid" -------------
+	var appid AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appid", ctx.Param("appid"), &appid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appid: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RenewAuthorizer(ctx, tenantID, appid)
 	return err
 }
 
@@ -1786,6 +2472,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/tenants", wrapper.ListTenants, options.OperationMiddlewares["listTenants"]...)
 	router.POST(options.BaseURL+"/v1/tenants", wrapper.CreateTenant, options.OperationMiddlewares["createTenant"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id", wrapper.GetTenant, options.OperationMiddlewares["getTenant"]...)
+	router.PATCH(options.BaseURL+"/v1/tenants/:tenant_id", wrapper.UpdateTenant, options.OperationMiddlewares["updateTenant"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listApiKeys"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createApiKey"]...)
 	router.DELETE(options.BaseURL+"/v1/tenants/:tenant_id/api-keys/:key_id", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeApiKey"]...)
@@ -1794,6 +2481,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/connect-links", wrapper.CreateConnectLink, options.OperationMiddlewares["createConnectLink"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/authorizers", wrapper.ListAuthorizers, options.OperationMiddlewares["listAuthorizers"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid", wrapper.GetAuthorizer, options.OperationMiddlewares["getAuthorizer"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/renew", wrapper.RenewAuthorizer, options.OperationMiddlewares["renewAuthorizer"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/access-token", wrapper.GetAccessToken, options.OperationMiddlewares["getAccessToken"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/alerts", wrapper.ListAlerts, options.OperationMiddlewares["listAlerts"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/blacklist", wrapper.ListBlacklist, options.OperationMiddlewares["listBlacklist"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/blacklist/block", wrapper.Block, options.OperationMiddlewares["block"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/blacklist/unblock", wrapper.Unblock, options.OperationMiddlewares["unblock"]...)
@@ -1804,6 +2494,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/batches/:batch_id/items", wrapper.ListBatchItems, options.OperationMiddlewares["listBatchItems"]...)
 	router.GET(options.BaseURL+"/v1/components", wrapper.ListComponents, options.OperationMiddlewares["listComponents"]...)
 	router.POST(options.BaseURL+"/v1/components", wrapper.RegisterComponent, options.OperationMiddlewares["registerComponent"]...)
+	router.GET(options.BaseURL+"/v1/components/:component_appid", wrapper.GetComponent, options.OperationMiddlewares["getComponent"]...)
+	router.GET(options.BaseURL+"/v1/components/:component_appid/diagnosis", wrapper.DiagnoseComponent, options.OperationMiddlewares["diagnoseComponent"]...)
+	router.POST(options.BaseURL+"/v1/components/:component_appid/request-ticket", wrapper.RequestTicket, options.OperationMiddlewares["requestTicket"]...)
+	router.GET(options.BaseURL+"/v1/components/:component_appid/reconciliations", wrapper.ListReconciliations, options.OperationMiddlewares["listReconciliations"]...)
+	router.POST(options.BaseURL+"/v1/components/:component_appid/reconciliations", wrapper.StartReconciliation, options.OperationMiddlewares["startReconciliation"]...)
+	router.GET(options.BaseURL+"/v1/components/:component_appid/reconciliations/:reconciliation_id", wrapper.GetReconciliation, options.OperationMiddlewares["getReconciliation"]...)
+	router.GET(options.BaseURL+"/v1/alerts", wrapper.ListAllAlerts, options.OperationMiddlewares["listAllAlerts"]...)
 	router.GET(options.BaseURL+"/v1/unclaimed-authorizers", wrapper.ListUnclaimedAuthorizers, options.OperationMiddlewares["listUnclaimedAuthorizers"]...)
 	router.POST(options.BaseURL+"/v1/unclaimed-authorizers/:appid/claim", wrapper.ClaimAuthorizer, options.OperationMiddlewares["claimAuthorizer"]...)
 
@@ -1816,6 +2513,49 @@ type ProblemApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers ProblemResponseHeaders
+}
+
+type ListAllAlertsRequestObject struct {
+	Params ListAllAlertsParams
+}
+
+type ListAllAlertsResponseObject interface {
+	VisitListAllAlertsResponse(w http.ResponseWriter) error
+}
+
+type ListAllAlerts200JSONResponse AlertPage
+
+func (response ListAllAlerts200JSONResponse) VisitListAllAlertsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAllAlertsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response ListAllAlertsdefaultApplicationProblemPlusJSONResponse) VisitListAllAlertsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type ListComponentsRequestObject struct {
@@ -1889,6 +2629,262 @@ type RegisterComponentdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RegisterComponentdefaultApplicationProblemPlusJSONResponse) VisitRegisterComponentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetComponentRequestObject struct {
+	ComponentAppid ComponentAppID `json:"component_appid"`
+}
+
+type GetComponentResponseObject interface {
+	VisitGetComponentResponse(w http.ResponseWriter) error
+}
+
+type GetComponent200JSONResponse Component
+
+func (response GetComponent200JSONResponse) VisitGetComponentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetComponentdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response GetComponentdefaultApplicationProblemPlusJSONResponse) VisitGetComponentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiagnoseComponentRequestObject struct {
+	ComponentAppid ComponentAppID `json:"component_appid"`
+}
+
+type DiagnoseComponentResponseObject interface {
+	VisitDiagnoseComponentResponse(w http.ResponseWriter) error
+}
+
+type DiagnoseComponent200JSONResponse Diagnosis
+
+func (response DiagnoseComponent200JSONResponse) VisitDiagnoseComponentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiagnoseComponentdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response DiagnoseComponentdefaultApplicationProblemPlusJSONResponse) VisitDiagnoseComponentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListReconciliationsRequestObject struct {
+	ComponentAppid ComponentAppID `json:"component_appid"`
+	Params         ListReconciliationsParams
+}
+
+type ListReconciliationsResponseObject interface {
+	VisitListReconciliationsResponse(w http.ResponseWriter) error
+}
+
+type ListReconciliations200JSONResponse ReconciliationPage
+
+func (response ListReconciliations200JSONResponse) VisitListReconciliationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListReconciliationsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response ListReconciliationsdefaultApplicationProblemPlusJSONResponse) VisitListReconciliationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartReconciliationRequestObject struct {
+	ComponentAppid ComponentAppID `json:"component_appid"`
+	Body           *StartReconciliationJSONRequestBody
+}
+
+type StartReconciliationResponseObject interface {
+	VisitStartReconciliationResponse(w http.ResponseWriter) error
+}
+
+type StartReconciliation202JSONResponse Reconciliation
+
+func (response StartReconciliation202JSONResponse) VisitStartReconciliationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartReconciliationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response StartReconciliationdefaultApplicationProblemPlusJSONResponse) VisitStartReconciliationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReconciliationRequestObject struct {
+	ComponentAppid   ComponentAppID `json:"component_appid"`
+	ReconciliationID string         `json:"reconciliation_id"`
+}
+
+type GetReconciliationResponseObject interface {
+	VisitGetReconciliationResponse(w http.ResponseWriter) error
+}
+
+type GetReconciliation200JSONResponse Reconciliation
+
+func (response GetReconciliation200JSONResponse) VisitGetReconciliationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReconciliationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response GetReconciliationdefaultApplicationProblemPlusJSONResponse) VisitGetReconciliationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestTicketRequestObject struct {
+	ComponentAppid ComponentAppID `json:"component_appid"`
+	Body           *RequestTicketJSONRequestBody
+}
+
+type RequestTicketResponseObject interface {
+	VisitRequestTicketResponse(w http.ResponseWriter) error
+}
+
+type RequestTicket204Response struct {
+}
+
+func (response RequestTicket204Response) VisitRequestTicketResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RequestTicketdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response RequestTicketdefaultApplicationProblemPlusJSONResponse) VisitRequestTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2171,6 +3167,94 @@ func (response GetTenantdefaultApplicationProblemPlusJSONResponse) VisitGetTenan
 	return err
 }
 
+type UpdateTenantRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	Body     *UpdateTenantJSONRequestBody
+}
+
+type UpdateTenantResponseObject interface {
+	VisitUpdateTenantResponse(w http.ResponseWriter) error
+}
+
+type UpdateTenant200JSONResponse Tenant
+
+func (response UpdateTenant200JSONResponse) VisitUpdateTenantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTenantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response UpdateTenantdefaultApplicationProblemPlusJSONResponse) VisitUpdateTenantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAlertsRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	Params   ListAlertsParams
+}
+
+type ListAlertsResponseObject interface {
+	VisitListAlertsResponse(w http.ResponseWriter) error
+}
+
+type ListAlerts200JSONResponse AlertPage
+
+func (response ListAlerts200JSONResponse) VisitListAlertsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAlertsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response ListAlertsdefaultApplicationProblemPlusJSONResponse) VisitListAlertsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAPIKeysRequestObject struct {
 	TenantID TenantID `json:"tenant_id"`
 }
@@ -2414,6 +3498,58 @@ type GetAuthorizerdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetAuthorizerdefaultApplicationProblemPlusJSONResponse) VisitGetAuthorizerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAccessTokenRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	Appid    AppID    `json:"appid"`
+}
+
+type GetAccessTokenResponseObject interface {
+	VisitGetAccessTokenResponse(w http.ResponseWriter) error
+}
+
+type GetAccessToken200ResponseHeaders struct {
+	Pragma string
+}
+
+type GetAccessToken200JSONResponse struct {
+	Body    AccessToken
+	Headers GetAccessToken200ResponseHeaders
+}
+
+func (response GetAccessToken200JSONResponse) VisitGetAccessTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Pragma", fmt.Sprint(response.Headers.Pragma))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAccessTokendefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response GetAccessTokendefaultApplicationProblemPlusJSONResponse) VisitGetAccessTokenResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2738,6 +3874,51 @@ func (response UnblockdefaultApplicationProblemPlusJSONResponse) VisitUnblockRes
 	return err
 }
 
+type RenewAuthorizerRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	Appid    AppID    `json:"appid"`
+	Body     *RenewAuthorizerJSONRequestBody
+}
+
+type RenewAuthorizerResponseObject interface {
+	VisitRenewAuthorizerResponse(w http.ResponseWriter) error
+}
+
+type RenewAuthorizer200JSONResponse Authorizer
+
+func (response RenewAuthorizer200JSONResponse) VisitRenewAuthorizerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenewAuthorizerdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response RenewAuthorizerdefaultApplicationProblemPlusJSONResponse) VisitRenewAuthorizerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListBatchesRequestObject struct {
 	TenantID TenantID `json:"tenant_id"`
 	Params   ListBatchesParams
@@ -3048,12 +4229,33 @@ func (response ClaimAuthorizerdefaultApplicationProblemPlusJSONResponse) VisitCl
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ListAllAlerts What has broken, of components and of everybody's accounts, newest first
+	// (GET /v1/alerts)
+	ListAllAlerts(ctx context.Context, request ListAllAlertsRequestObject) (ListAllAlertsResponseObject, error)
 	// ListComponents Our own accounts at WeChat (第三方平台), with the age of their tickets
 	// (GET /v1/components)
 	ListComponents(ctx context.Context, request ListComponentsRequestObject) (ListComponentsResponseObject, error)
 	// RegisterComponent Register a component, or change one
 	// (POST /v1/components)
 	RegisterComponent(ctx context.Context, request RegisterComponentRequestObject) (RegisterComponentResponseObject, error)
+	// GetComponent One component
+	// (GET /v1/components/{component_appid})
+	GetComponent(ctx context.Context, request GetComponentRequestObject) (GetComponentResponseObject, error)
+	// DiagnoseComponent What is wrong with a component, and what to do
+	// (GET /v1/components/{component_appid}/diagnosis)
+	DiagnoseComponent(ctx context.Context, request DiagnoseComponentRequestObject) (DiagnoseComponentResponseObject, error)
+	// ListReconciliations The component's reconciliations, newest first
+	// (GET /v1/components/{component_appid}/reconciliations)
+	ListReconciliations(ctx context.Context, request ListReconciliationsRequestObject) (ListReconciliationsResponseObject, error)
+	// StartReconciliation Compare WeChat's list of authorized accounts with ours
+	// (POST /v1/components/{component_appid}/reconciliations)
+	StartReconciliation(ctx context.Context, request StartReconciliationRequestObject) (StartReconciliationResponseObject, error)
+	// GetReconciliation How a reconciliation stands
+	// (GET /v1/components/{component_appid}/reconciliations/{reconciliation_id})
+	GetReconciliation(ctx context.Context, request GetReconciliationRequestObject) (GetReconciliationResponseObject, error)
+	// RequestTicket Ask WeChat to push tickets to the component again
+	// (POST /v1/components/{component_appid}/request-ticket)
+	RequestTicket(ctx context.Context, request RequestTicketRequestObject) (RequestTicketResponseObject, error)
 	// GetMe Whom the key or session stands for
 	// (GET /v1/me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
@@ -3072,6 +4274,12 @@ type StrictServerInterface interface {
 	// GetTenant One tenant
 	// (GET /v1/tenants/{tenant_id})
 	GetTenant(ctx context.Context, request GetTenantRequestObject) (GetTenantResponseObject, error)
+	// UpdateTenant Change a tenant
+	// (PATCH /v1/tenants/{tenant_id})
+	UpdateTenant(ctx context.Context, request UpdateTenantRequestObject) (UpdateTenantResponseObject, error)
+	// ListAlerts What has broken among the tenant's accounts, newest first
+	// (GET /v1/tenants/{tenant_id}/alerts)
+	ListAlerts(ctx context.Context, request ListAlertsRequestObject) (ListAlertsResponseObject, error)
 	// ListAPIKeys The tenant's keys, revoked ones included, without their secrets
 	// (GET /v1/tenants/{tenant_id}/api-keys)
 	ListAPIKeys(ctx context.Context, request ListAPIKeysRequestObject) (ListAPIKeysResponseObject, error)
@@ -3090,6 +4298,9 @@ type StrictServerInterface interface {
 	// GetAuthorizer One official account
 	// (GET /v1/tenants/{tenant_id}/authorizers/{appid})
 	GetAuthorizer(ctx context.Context, request GetAuthorizerRequestObject) (GetAuthorizerResponseObject, error)
+	// GetAccessToken The account's access token, for another system of the merchant's
+	// (GET /v1/tenants/{tenant_id}/authorizers/{appid}/access-token)
+	GetAccessToken(ctx context.Context, request GetAccessTokenRequestObject) (GetAccessTokenResponseObject, error)
 	// ListBlacklist Our copy of the account's blacklist, by openid
 	// (GET /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist)
 	ListBlacklist(ctx context.Context, request ListBlacklistRequestObject) (ListBlacklistResponseObject, error)
@@ -3105,6 +4316,9 @@ type StrictServerInterface interface {
 	// Unblock Take people off an account's blacklist
 	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/unblock)
 	Unblock(ctx context.Context, request UnblockRequestObject) (UnblockResponseObject, error)
+	// RenewAuthorizer Renew the account's token now
+	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/renew)
+	RenewAuthorizer(ctx context.Context, request RenewAuthorizerRequestObject) (RenewAuthorizerResponseObject, error)
 	// ListBatches The tenant's batches, newest first
 	// (GET /v1/tenants/{tenant_id}/batches)
 	ListBatches(ctx context.Context, request ListBatchesRequestObject) (ListBatchesResponseObject, error)
@@ -3138,6 +4352,31 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
+}
+
+// ListAllAlerts operation middleware
+func (sh *strictHandler) ListAllAlerts(ctx echo.Context, params ListAllAlertsParams) error {
+	var request ListAllAlertsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAllAlerts(ctx.Request().Context(), request.(ListAllAlertsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAllAlerts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAllAlertsResponseObject); ok {
+		return validResponse.VisitListAllAlertsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
 }
 
 // ListComponents operation middleware
@@ -3203,6 +4442,210 @@ func (sh *strictHandler) RegisterComponent(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(RegisterComponentResponseObject); ok {
 		return validResponse.VisitRegisterComponentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetComponent operation middleware
+func (sh *strictHandler) GetComponent(ctx echo.Context, componentAppid ComponentAppID) error {
+	var request GetComponentRequestObject
+
+	request.ComponentAppid = componentAppid
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetComponent(ctx.Request().Context(), request.(GetComponentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetComponent")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetComponentResponseObject); ok {
+		return validResponse.VisitGetComponentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DiagnoseComponent operation middleware
+func (sh *strictHandler) DiagnoseComponent(ctx echo.Context, componentAppid ComponentAppID) error {
+	var request DiagnoseComponentRequestObject
+
+	request.ComponentAppid = componentAppid
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DiagnoseComponent(ctx.Request().Context(), request.(DiagnoseComponentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DiagnoseComponent")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DiagnoseComponentResponseObject); ok {
+		return validResponse.VisitDiagnoseComponentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListReconciliations operation middleware
+func (sh *strictHandler) ListReconciliations(ctx echo.Context, componentAppid ComponentAppID, params ListReconciliationsParams) error {
+	var request ListReconciliationsRequestObject
+
+	request.ComponentAppid = componentAppid
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListReconciliations(ctx.Request().Context(), request.(ListReconciliationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListReconciliations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListReconciliationsResponseObject); ok {
+		return validResponse.VisitListReconciliationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StartReconciliation operation middleware
+func (sh *strictHandler) StartReconciliation(ctx echo.Context, componentAppid ComponentAppID) error {
+	var request StartReconciliationRequestObject
+
+	request.ComponentAppid = componentAppid
+
+	var body StartReconciliationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StartReconciliation(ctx.Request().Context(), request.(StartReconciliationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartReconciliation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartReconciliationResponseObject); ok {
+		return validResponse.VisitStartReconciliationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetReconciliation operation middleware
+func (sh *strictHandler) GetReconciliation(ctx echo.Context, componentAppid ComponentAppID, reconciliationID string) error {
+	var request GetReconciliationRequestObject
+
+	request.ComponentAppid = componentAppid
+	request.ReconciliationID = reconciliationID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetReconciliation(ctx.Request().Context(), request.(GetReconciliationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetReconciliation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetReconciliationResponseObject); ok {
+		return validResponse.VisitGetReconciliationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RequestTicket operation middleware
+func (sh *strictHandler) RequestTicket(ctx echo.Context, componentAppid ComponentAppID) error {
+	var request RequestTicketRequestObject
+
+	request.ComponentAppid = componentAppid
+
+	var body RequestTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RequestTicket(ctx.Request().Context(), request.(RequestTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RequestTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RequestTicketResponseObject); ok {
+		return validResponse.VisitRequestTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -3397,6 +4840,80 @@ func (sh *strictHandler) GetTenant(ctx echo.Context, tenantID TenantID) error {
 	return nil
 }
 
+// UpdateTenant operation middleware
+func (sh *strictHandler) UpdateTenant(ctx echo.Context, tenantID TenantID) error {
+	var request UpdateTenantRequestObject
+
+	request.TenantID = tenantID
+
+	var body UpdateTenantJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateTenant(ctx.Request().Context(), request.(UpdateTenantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateTenant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateTenantResponseObject); ok {
+		return validResponse.VisitUpdateTenantResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListAlerts operation middleware
+func (sh *strictHandler) ListAlerts(ctx echo.Context, tenantID TenantID, params ListAlertsParams) error {
+	var request ListAlertsRequestObject
+
+	request.TenantID = tenantID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAlerts(ctx.Request().Context(), request.(ListAlertsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAlerts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAlertsResponseObject); ok {
+		return validResponse.VisitListAlertsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListAPIKeys operation middleware
 func (sh *strictHandler) ListAPIKeys(ctx echo.Context, tenantID TenantID) error {
 	var request ListAPIKeysRequestObject
@@ -3568,6 +5085,32 @@ func (sh *strictHandler) GetAuthorizer(ctx echo.Context, tenantID TenantID, appi
 		return err
 	} else if validResponse, ok := response.(GetAuthorizerResponseObject); ok {
 		return validResponse.VisitGetAuthorizerResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetAccessToken operation middleware
+func (sh *strictHandler) GetAccessToken(ctx echo.Context, tenantID TenantID, appid AppID) error {
+	var request GetAccessTokenRequestObject
+
+	request.TenantID = tenantID
+	request.Appid = appid
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAccessToken(ctx.Request().Context(), request.(GetAccessTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAccessToken")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetAccessTokenResponseObject); ok {
+		return validResponse.VisitGetAccessTokenResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -3775,6 +5318,58 @@ func (sh *strictHandler) Unblock(ctx echo.Context, tenantID TenantID, appid AppI
 		return err
 	} else if validResponse, ok := response.(UnblockResponseObject); ok {
 		return validResponse.VisitUnblockResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RenewAuthorizer operation middleware
+func (sh *strictHandler) RenewAuthorizer(ctx echo.Context, tenantID TenantID, appid AppID) error {
+	var request RenewAuthorizerRequestObject
+
+	request.TenantID = tenantID
+	request.Appid = appid
+
+	var body RenewAuthorizerJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RenewAuthorizer(ctx.Request().Context(), request.(RenewAuthorizerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RenewAuthorizer")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RenewAuthorizerResponseObject); ok {
+		return validResponse.VisitRenewAuthorizerResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

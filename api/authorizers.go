@@ -8,6 +8,7 @@ import (
 
 	"github.com/wechat-steward/steward/authorizer"
 	"github.com/wechat-steward/steward/component"
+	"github.com/wechat-steward/steward/token"
 	"github.com/wechat-steward/steward/wechat"
 )
 
@@ -17,7 +18,7 @@ func (s *server) ListAuthorizers(ctx context.Context, req ListAuthorizersRequest
 		return nil, err
 	}
 	page, err := s.Authorizers.List(ctx, principalOf(ctx), tenantID, authorizer.ListParams{
-		State: authorizer.State(orZero(req.Params.State)), Query: orZero(req.Params.Q),
+		State: authorizer.State(orZero(req.Params.State)), Health: token.HealthStatus(orZero(req.Params.Health)), Query: orZero(req.Params.Q),
 		Limit: limitOf(req.Params.Limit), Cursor: orZero(req.Params.Cursor),
 	})
 	if err != nil {
@@ -36,6 +37,36 @@ func (s *server) GetAuthorizer(ctx context.Context, req GetAuthorizerRequestObje
 		return nil, err
 	}
 	return GetAuthorizer200JSONResponse(accountFrom(account)), nil
+}
+
+func (s *server) RenewAuthorizer(ctx context.Context, req RenewAuthorizerRequestObject) (RenewAuthorizerResponseObject, error) {
+	tenantID, err := parseID(req.TenantID)
+	if err != nil {
+		return nil, err
+	}
+	account, err := s.Authorizers.RenewNow(ctx, principalOf(ctx), tenantID, req.Appid)
+	if err != nil {
+		return nil, err
+	}
+	return RenewAuthorizer200JSONResponse(accountFrom(account)), nil
+}
+
+func (s *server) GetAccessToken(ctx context.Context, req GetAccessTokenRequestObject) (GetAccessTokenResponseObject, error) {
+	tenantID, err := parseID(req.TenantID)
+	if err != nil {
+		return nil, err
+	}
+	handed, err := s.Authorizers.HandOutToken(ctx, principalOf(ctx), tenantID, req.Appid)
+	if err != nil {
+		return nil, err
+	}
+	return GetAccessToken200JSONResponse{
+		// For caches older than Cache-Control, as RFC 6749 wants it of whoever hands out tokens.
+		Headers: GetAccessToken200ResponseHeaders{Pragma: "no-cache"},
+		Body: AccessToken{
+			AccessToken: handed.Value.Reveal(), ExpiresIn: int(handed.ExpiresIn / time.Second), ExpiresAt: stamp(handed.ExpiresAt),
+		},
+	}, nil
 }
 
 func (s *server) ListUnclaimedAuthorizers(ctx context.Context, req ListUnclaimedAuthorizersRequestObject) (ListUnclaimedAuthorizersResponseObject, error) {
@@ -133,7 +164,8 @@ func accountFrom(a authorizer.Account) Authorizer {
 		ServiceType: a.ServiceType, VerifyType: a.VerifyType, AccountStatus: a.AccountStatus, PrincipalName: a.PrincipalName,
 		UserName: a.UserName, Alias: a.Alias, HeadImg: a.HeadImg, QrcodeURL: a.QRCodeURL, MiniProgram: a.MiniProgram,
 		AuthorizedAt: stamp(a.AuthorizedAt), RevokedAt: stampOrNil(a.RevokedAt),
-		Token: TokenStatus{ExpiresAt: stampOrNil(a.Token.ExpiresAt), RenewedAt: stampOrNil(a.Token.RenewedAt), LastError: tokenErrorFrom(a.Token.LastError)},
+		Token:  TokenStatus{ExpiresAt: stampOrNil(a.Token.ExpiresAt), RenewedAt: stampOrNil(a.Token.RenewedAt), LastError: tokenErrorFrom(a.Health.LastError)},
+		Health: healthFrom(a.Health),
 	}
 	if a.TenantID != uuid.Nil {
 		out.TenantID = new(a.TenantID.String())
@@ -141,7 +173,14 @@ func accountFrom(a authorizer.Account) Authorizer {
 	return out
 }
 
-func tokenErrorFrom(e *component.TokenError) *TokenError {
+func healthFrom(h token.Health) TokenHealth {
+	return TokenHealth{
+		Status: HealthStatus(h.Status), FailingSince: stampOrNil(h.FailingSince), Attempts: h.Attempts, NextAttemptAt: stampOrNil(h.NextAttemptAt),
+		LastError: tokenErrorFrom(h.LastError), RefusedEarly: h.RefusedEarly, RefusedEarlyAt: stampOrNil(h.RefusedEarlyAt),
+	}
+}
+
+func tokenErrorFrom(e *token.Failure) *TokenError {
 	if e == nil {
 		return nil
 	}

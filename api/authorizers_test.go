@@ -22,14 +22,18 @@ func TestAuthorizers(t *testing.T) {
 		t.Parallel()
 		res := b.do(t, request{path: b.accountPath("")})
 		require.Equal(t, http.StatusOK, res.status)
+		next := res.json(t)["health"].(map[string]any)["next_attempt_at"]
+		require.Greater(t, next, "2026-03-02T09:00:00Z")
+		require.Less(t, next, "2026-03-02T10:30:00Z")
 		require.JSONEq(t, fmt.Sprintf(`{"appid":%q,"component_appid":%q,"tenant_id":%q,"nick_name":"茶馆 Tea House","state":"active","state_reason":"",
 			"permission_sets":[{"id":1,"name_zh":"消息管理权限","name_en":"message management"},{"id":2,"name_zh":"用户管理权限","name_en":"user management"},
 				{"id":4711,"name_zh":"权限集 4711","name_en":"permission set 4711"}],
 			"can_blacklist":true,"warnings":[],"service_type":2,"verify_type":0,"account_status":1,"principal_name":%q,"user_name":%q,"alias":%q,
 			"head_img":%q,"qrcode_url":%q,"mini_program":false,"authorized_at":%q,"revoked_at":null,
-			"token":{"expires_at":"2026-03-02T10:30:00Z","renewed_at":%q,"last_error":null}}`,
+			"token":{"expires_at":"2026-03-02T10:30:00Z","renewed_at":%q,"last_error":null},
+			"health":{"status":"ok","failing_since":null,"attempts":0,"next_attempt_at":%q,"last_error":null,"refused_early":0,"refused_early_at":null}}`,
 			b.account.AppID, b.ComponentAppID, b.tenantID, b.account.PrincipalName, b.account.UserName, b.account.Alias, b.account.HeadImg, b.account.QRCodeURL,
-			began, began), res.body)
+			began, began, next), res.body)
 		require.Equal(t, any(res.json(t)), b.get(t, b.tenantPath("/authorizers"))["data"].([]any)[0])
 	})
 

@@ -130,7 +130,7 @@ func checkTimes(name string, value any) error {
 			}
 		}
 	case string:
-		isTime := strings.HasSuffix(name, "_at") || name == "until" || name == "at" || name == "paused_until"
+		isTime := strings.HasSuffix(name, "_at") || strings.HasSuffix(name, "until") || name == "at" || name == "failing_since"
 		if _, err := time.Parse(time.RFC3339, value); isTime && (err != nil || !strings.HasSuffix(value, "Z")) {
 			return fmt.Errorf("%s is %q", name, value)
 		}

@@ -25,6 +25,10 @@ func detailOf(matched error, advice string) string {
 		advice += " " + reconnectAdvice(e.ConnectURL)
 	case *authorizer.AccountStateError:
 		advice += " " + stateAdvice(e)
+	case *component.InvalidParamError:
+		if e.Param == "PreviousKeysUntil" { // which WeChat's console knows nothing of
+			advice = "Choose another time, or leave it out."
+		}
 	}
 	return strings.TrimSpace(sentence(happened(matched)) + " " + advice)
 }
@@ -85,6 +89,7 @@ func stateAdvice(e *authorizer.AccountStateError) string {
 // componentFields are the names that the contract has for the fields of component.Params.
 var componentFields = map[string]string{
 	"AppID": "appid", "Name": "name", "AppSecret": "appsecret", "Token": "token", "EncodingAESKey": "encoding_aes_key",
+	"PreviousKeysUntil": "previous_keys_until",
 }
 
 // addFacts adds what some errors know beyond sentences. pointer is the field at fault; "" if only the error knows.

@@ -94,6 +94,12 @@ func rules() []rule {
 			"Ask the service provider, whose keys these are, to do it.",
 		},
 		{
+			is(tenant.ErrTokenHandoutOff),
+			answer{forbidden, "token-handout-off", "Access tokens are not handed out here"},
+			"",
+			"Ask the service provider to turn token_handout on for the tenant. Nothing was handed out.",
+		},
+		{
 			as[*tenant.ScopeMissingError],
 			answer{forbidden, "scope-missing", "The key may not do this"},
 			"",

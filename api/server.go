@@ -24,6 +24,7 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/wechat-steward/steward/alert"
 	"github.com/wechat-steward/steward/authorizer"
 	"github.com/wechat-steward/steward/blacklist"
 	"github.com/wechat-steward/steward/component"
@@ -46,6 +47,7 @@ type Config struct {
 	Components  *component.Service  // required
 	Authorizers *authorizer.Service // required
 	Blacklist   *blacklist.Service  // required
+	Alerts      *alert.Service      // required
 	Console     http.Handler        // required: the console's files, served where no route is
 	// PublicURL is where browsers and WeChat reach us: "https://steward.example.com". Required.
 	PublicURL string
@@ -62,7 +64,7 @@ type Config struct {
 
 func (c Config) validate() error {
 	switch {
-	case c.Tenants == nil, c.Components == nil, c.Authorizers == nil, c.Blacklist == nil, c.Console == nil:
+	case c.Tenants == nil, c.Components == nil, c.Authorizers == nil, c.Blacklist == nil, c.Alerts == nil, c.Console == nil:
 		return errors.New("api: Config lacks a service")
 	}
 	if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {

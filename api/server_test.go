@@ -32,8 +32,8 @@ func TestNew(t *testing.T) {
 		b := setup(t, options{noAcount: true})
 		for _, publicURL := range []string{"", "steward.example.com", "ftp://steward.example.com", "https://", "://"} {
 			_, err := api.New(api.Config{
-				Tenants: w.Tenants, Components: w.Components, Authorizers: w.Authorizers, Blacklist: b.blacklist, Console: http.NotFoundHandler(),
-				PublicURL: publicURL,
+				Tenants: w.Tenants, Components: w.Components, Authorizers: w.Authorizers, Blacklist: b.blacklist, Alerts: b.alerts,
+				Console: http.NotFoundHandler(), PublicURL: publicURL,
 			})
 			require.ErrorContains(t, err, "PublicURL", publicURL)
 		}

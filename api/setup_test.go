@@ -21,6 +21,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/stretchr/testify/require"
 
+	"github.com/wechat-steward/steward/alert"
 	"github.com/wechat-steward/steward/api"
 	"github.com/wechat-steward/steward/authorizer"
 	"github.com/wechat-steward/steward/blacklist"
@@ -37,6 +38,7 @@ type bundle struct {
 	*factory.World
 
 	blacklist *blacklist.Service
+	alerts    *alert.Service
 	handler   http.Handler
 	url       string
 	client    *http.Client // holds every answer against openapi.yaml
@@ -72,11 +74,13 @@ func setup(t *testing.T, o options) *bundle {
 		Pool: b.Pool, WeChat: b.WeChat, Authorizers: b.Authorizers, Jobs: b.Jobs, Now: b.Clock.Now, Logger: b.Logger, RetryDelay: time.Millisecond,
 	})
 	require.NoError(t, err)
+	b.alerts, err = alert.NewService(b.Pool)
+	require.NoError(t, err)
 	stopping, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
 	b.stop = stop
 	cfg := api.Config{
-		Tenants: b.Tenants, Components: b.Components, Authorizers: b.Authorizers, Blacklist: b.blacklist,
+		Tenants: b.Tenants, Components: b.Components, Authorizers: b.Authorizers, Blacklist: b.blacklist, Alerts: b.alerts,
 		Console:   http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the console") }),
 		PublicURL: factory.PublicURL, Metrics: prometheus.NewRegistry(), Stopping: stopping, Logger: b.Logger,
 	}

@@ -83,6 +83,18 @@ func (s *server) GetTenant(ctx context.Context, req GetTenantRequestObject) (Get
 	return GetTenant200JSONResponse(tenantFrom(t)), nil
 }
 
+func (s *server) UpdateTenant(ctx context.Context, req UpdateTenantRequestObject) (UpdateTenantResponseObject, error) {
+	id, err := parseID(req.TenantID)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.Tenants.Update(ctx, principalOf(ctx), id, tenant.UpdateParams{Name: req.Body.Name, TokenHandout: req.Body.TokenHandout})
+	if err != nil {
+		return nil, err
+	}
+	return UpdateTenant200JSONResponse(tenantFrom(t)), nil
+}
+
 func (s *server) ListAPIKeys(ctx context.Context, req ListAPIKeysRequestObject) (ListAPIKeysResponseObject, error) {
 	tenantID, err := parseID(req.TenantID)
 	if err != nil {
@@ -149,7 +161,7 @@ func limitOf(limit *Limit) int {
 }
 
 func tenantFrom(t tenant.Tenant) Tenant {
-	return Tenant{ID: t.ID.String(), Name: t.Name, Status: TenantStatus(t.Status), CreatedAt: stamp(t.CreatedAt)}
+	return Tenant{ID: t.ID.String(), Name: t.Name, Status: TenantStatus(t.Status), TokenHandout: t.TokenHandout, CreatedAt: stamp(t.CreatedAt)}
 }
 
 func keyFrom(k tenant.Key) APIKey {

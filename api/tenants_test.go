@@ -53,7 +53,7 @@ func TestTenants(t *testing.T) {
 		res := b.do(t, request{method: "POST", path: "/v1/tenants", key: b.platform, body: `{"name":" 荷花茶 Lotus "}`})
 		require.Equal(t, http.StatusCreated, res.status)
 		id := res.json(t)["id"].(string)
-		want := `{"id":"` + id + `","name":"荷花茶 Lotus","status":"active","created_at":"` + began + `"}`
+		want := `{"id":"` + id + `","name":"荷花茶 Lotus","status":"active","token_handout":false,"created_at":"` + began + `"}`
 		require.JSONEq(t, want, res.body)
 		require.JSONEq(t, want, b.do(t, request{path: "/v1/tenants/" + id, key: b.platform}).body)
 	})
@@ -71,6 +71,68 @@ func TestTenants(t *testing.T) {
 		require.Nil(t, page["next_cursor"])
 		require.Equal(t, b.tenantID.String(), page["data"].([]any)[0].(map[string]any)["id"])
 		require.Equal(t, page["data"].([]any)[0], any(b.get(t, b.tenantPath(""))))
+	})
+}
+
+func TestUpdateTenant(t *testing.T) {
+	t.Parallel()
+	update := func(t *testing.T, b *bundle, body any) reply {
+		t.Helper()
+		return b.do(t, request{method: "PATCH", path: b.tenantPath(""), key: b.platform, body: body})
+	}
+
+	t.Run("ChangesWhatTheBodyHasAndLeavesTheRest", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, options{noAcount: true})
+		before := b.get(t, b.tenantPath(""))
+		res := update(t, b, `{"name":" 荷花茶 "}`)
+		require.Equal(t, http.StatusOK, res.status, res.body)
+		require.JSONEq(t, fmt.Sprintf(`{"id":%q,"name":"荷花茶","status":"active","token_handout":false,"created_at":%q}`, b.tenantID, began), res.body)
+		require.Equal(t, true, update(t, b, `{"token_handout":true}`).json(t)["token_handout"])
+		after := b.get(t, b.tenantPath(""))
+		require.Equal(t, "荷花茶", after["name"])
+		require.Equal(t, true, after["token_handout"])
+
+		entries := b.audited(t, "tenant.update")
+		require.Len(t, entries, 2)
+		require.Equal(t, "platform_key", entries[0]["actor_kind"])
+		require.Equal(t, map[string]any{"name": "荷花茶", "name_before": before["name"], "token_handout": false, "token_handout_before": false}, entries[1]["detail"])
+	})
+
+	t.Run("WithNothingToChangeIsNoErrorAndNoEntry", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, options{noAcount: true})
+		before := b.get(t, b.tenantPath(""))
+		for _, body := range []any{`{}`, `{"token_handout":false}`, map[string]any{"name": before["name"]}} {
+			res := update(t, b, body)
+			require.Equal(t, http.StatusOK, res.status, res.body)
+			require.Equal(t, before, res.json(t))
+		}
+		require.Empty(t, b.audited(t, "tenant.update"))
+	})
+
+	t.Run("WrongBodiesChangeNothing", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, options{noAcount: true})
+		before := b.get(t, b.tenantPath(""))
+		for body, want := range map[string]string{
+			`{"name":null}`: "/name: must not be null", `{"token_handout":null}`: "/token_handout: must not be null",
+			`{"name":7}`: "/name: value must be a string", `{"token_handout":"true"}`: "/token_handout: value must be a boolean",
+			`{"name":""}`: "/name: minimum string length is 1", `{"token_handout":true,"status":"suspended"}`: "/status: is no field of this request",
+			`null`: ": must not be null", `[]`: ": value must be an object", ``: ": a body is required",
+		} {
+			p := update(t, b, body).problem(t, http.StatusUnprocessableEntity, "invalid-request")
+			require.Equal(t, []string{want}, pointers(p), body)
+		}
+		update(t, b, map[string]any{"name": strings.Repeat("茶", 201)}).problem(t, http.StatusUnprocessableEntity, "invalid-request")
+		update(t, b, `{"name":"  ","token_handout":true}`).problem(t, http.StatusUnprocessableEntity, "invalid-name")
+		require.Equal(t, before, b.get(t, b.tenantPath("")))
+	})
+
+	t.Run("TenantMayNotChangeItself", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, options{noAcount: true})
+		b.do(t, request{method: "PATCH", path: b.tenantPath(""), body: `{"token_handout":true}`}).problem(t, http.StatusForbidden, "platform-only")
 	})
 }
 

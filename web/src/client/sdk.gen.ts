@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { BlockData, BlockErrors, BlockResponses, ClaimAuthorizerData, ClaimAuthorizerErrors, ClaimAuthorizerResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateConnectLinkData, CreateConnectLinkErrors, CreateConnectLinkResponses, CreateSessionData, CreateSessionErrors, CreateSessionResponses, CreateTenantData, CreateTenantErrors, CreateTenantResponses, DeleteSessionData, DeleteSessionErrors, DeleteSessionResponses, GetAuthorizerData, GetAuthorizerErrors, GetAuthorizerResponses, GetBatchData, GetBatchErrors, GetBatchResponses, GetMeData, GetMeErrors, GetMeResponses, GetPullData, GetPullErrors, GetPullResponses, GetTenantData, GetTenantErrors, GetTenantResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListAuthorizersData, ListAuthorizersErrors, ListAuthorizersResponses, ListBatchesData, ListBatchesErrors, ListBatchesResponses, ListBatchItemsData, ListBatchItemsErrors, ListBatchItemsResponses, ListBlacklistData, ListBlacklistErrors, ListBlacklistResponses, ListComponentsData, ListComponentsErrors, ListComponentsResponses, ListConnectLinksData, ListConnectLinksErrors, ListConnectLinksResponses, ListTenantsData, ListTenantsErrors, ListTenantsResponses, ListUnclaimedAuthorizersData, ListUnclaimedAuthorizersErrors, ListUnclaimedAuthorizersResponses, RegisterComponentData, RegisterComponentErrors, RegisterComponentResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, StartPullData, StartPullErrors, StartPullResponses, UnblockData, UnblockErrors, UnblockResponses } from './types.gen';
+import type { BlockData, BlockErrors, BlockResponses, ClaimAuthorizerData, ClaimAuthorizerErrors, ClaimAuthorizerResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateConnectLinkData, CreateConnectLinkErrors, CreateConnectLinkResponses, CreateSessionData, CreateSessionErrors, CreateSessionResponses, CreateTenantData, CreateTenantErrors, CreateTenantResponses, DeleteSessionData, DeleteSessionErrors, DeleteSessionResponses, DiagnoseComponentData, DiagnoseComponentErrors, DiagnoseComponentResponses, GetAccessTokenData, GetAccessTokenErrors, GetAccessTokenResponses, GetAuthorizerData, GetAuthorizerErrors, GetAuthorizerResponses, GetBatchData, GetBatchErrors, GetBatchResponses, GetComponentData, GetComponentErrors, GetComponentResponses, GetMeData, GetMeErrors, GetMeResponses, GetPullData, GetPullErrors, GetPullResponses, GetReconciliationData, GetReconciliationErrors, GetReconciliationResponses, GetTenantData, GetTenantErrors, GetTenantResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListAllAlertsData, ListAllAlertsErrors, ListAllAlertsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListAuthorizersData, ListAuthorizersErrors, ListAuthorizersResponses, ListBatchesData, ListBatchesErrors, ListBatchesResponses, ListBatchItemsData, ListBatchItemsErrors, ListBatchItemsResponses, ListBlacklistData, ListBlacklistErrors, ListBlacklistResponses, ListComponentsData, ListComponentsErrors, ListComponentsResponses, ListConnectLinksData, ListConnectLinksErrors, ListConnectLinksResponses, ListReconciliationsData, ListReconciliationsErrors, ListReconciliationsResponses, ListTenantsData, ListTenantsErrors, ListTenantsResponses, ListUnclaimedAuthorizersData, ListUnclaimedAuthorizersErrors, ListUnclaimedAuthorizersResponses, RegisterComponentData, RegisterComponentErrors, RegisterComponentResponses, RenewAuthorizerData, RenewAuthorizerErrors, RenewAuthorizerResponses, RequestTicketData, RequestTicketErrors, RequestTicketResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, StartPullData, StartPullErrors, StartPullResponses, StartReconciliationData, StartReconciliationErrors, StartReconciliationResponses, UnblockData, UnblockErrors, UnblockResponses, UpdateTenantData, UpdateTenantErrors, UpdateTenantResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -97,6 +97,25 @@ export const getTenant = <ThrowOnError extends boolean = false>(options: Options
         }],
     url: '/v1/tenants/{tenant_id}',
     ...options
+});
+
+/**
+ * Change a tenant
+ *
+ * What the body leaves out stays as it is; an empty object changes nothing, and that is no error.
+ */
+export const updateTenant = <ThrowOnError extends boolean = false>(options: Options<UpdateTenantData, ThrowOnError>) => (options.client ?? client).patch<UpdateTenantResponses, UpdateTenantErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });
 
 /**
@@ -212,6 +231,65 @@ export const getAuthorizer = <ThrowOnError extends boolean = false>(options: Opt
             type: 'apiKey'
         }],
     url: '/v1/tenants/{tenant_id}/authorizers/{appid}',
+    ...options
+});
+
+/**
+ * Renew the account's token now
+ *
+ * Steward renews tokens by itself, long before they end, and tries again by itself where WeChat refuses. This tries at once: after
+ * whatever was wrong has been put right, or to find out whether it has. An account that lost its authorization (`needs_reauthorization`,
+ * `revoked`) is brought back if WeChat still knows it as authorized. Needs the scope `authorizers:write`.
+ *
+ */
+export const renewAuthorizer = <ThrowOnError extends boolean = false>(options: Options<RenewAuthorizerData, ThrowOnError>) => (options.client ?? client).post<RenewAuthorizerResponses, RenewAuthorizerErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/renew',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * The account's access token, for another system of the merchant's
+ *
+ * Off until the service provider turns `token_handout` on for the tenant (`token-handout-off` until then), and for keys with the scope
+ * `tokens:read` only. Every answer is noted in the audit trail.
+ *
+ * Ask each time that you need a token, or keep it for less than `expires_in`; ask again after WeChat's 40001. Never fetch
+ * tokens of the account from WeChat by another way: each would end the one that Steward and everybody else uses.
+ *
+ */
+export const getAccessToken = <ThrowOnError extends boolean = false>(options: Options<GetAccessTokenData, ThrowOnError>) => (options.client ?? client).get<GetAccessTokenResponses, GetAccessTokenErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/access-token',
+    ...options
+});
+
+/**
+ * What has broken among the tenant's accounts, newest first
+ *
+ * One alert for each break: raised once, however often the break is seen, and cleared by itself when it is mended.
+ * Needs the scope `authorizers:read`.
+ *
+ */
+export const listAlerts = <ThrowOnError extends boolean = false>(options: Options<ListAlertsData, ThrowOnError>) => (options.client ?? client).get<ListAlertsResponses, ListAlertsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/alerts',
     ...options
 });
 
@@ -357,8 +435,8 @@ export const listComponents = <ThrowOnError extends boolean = false>(options?: O
 /**
  * Register a component, or change one
  *
- * A changed callback token or EncodingAESKey takes effect at once; pushes that still carry the former ones are accepted too.
- * The secrets can be written, never read.
+ * A changed callback token or EncodingAESKey takes effect at once; pushes that still carry the former ones are accepted too, until
+ * `previous_keys_until`. The secrets can be written, never read.
  *
  */
 export const registerComponent = <ThrowOnError extends boolean = false>(options: Options<RegisterComponentData, ThrowOnError>) => (options.client ?? client).post<RegisterComponentResponses, RegisterComponentErrors, ThrowOnError>({
@@ -373,6 +451,117 @@ export const registerComponent = <ThrowOnError extends boolean = false>(options:
         'Content-Type': 'application/json',
         ...options.headers
     }
+});
+
+/**
+ * One component
+ */
+export const getComponent = <ThrowOnError extends boolean = false>(options: Options<GetComponentData, ThrowOnError>) => (options.client ?? client).get<GetComponentResponses, GetComponentErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/components/{component_appid}',
+    ...options
+});
+
+/**
+ * What is wrong with a component, and what to do
+ *
+ * Looks anew each time, which takes some seconds: it calls WeChat and our own callback URL as WeChat would.
+ * `steward doctor` prints the same.
+ *
+ */
+export const diagnoseComponent = <ThrowOnError extends boolean = false>(options: Options<DiagnoseComponentData, ThrowOnError>) => (options.client ?? client).get<DiagnoseComponentResponses, DiagnoseComponentErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/components/{component_appid}/diagnosis',
+    ...options
+});
+
+/**
+ * Ask WeChat to push tickets to the component again
+ *
+ * Steward asks by itself when tickets are late. WeChat starts to push within ten minutes, to the event URL that its console holds.
+ *
+ */
+export const requestTicket = <ThrowOnError extends boolean = false>(options: Options<RequestTicketData, ThrowOnError>) => (options.client ?? client).post<RequestTicketResponses, RequestTicketErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/components/{component_appid}/request-ticket',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * The component's reconciliations, newest first
+ */
+export const listReconciliations = <ThrowOnError extends boolean = false>(options: Options<ListReconciliationsData, ThrowOnError>) => (options.client ?? client).get<ListReconciliationsResponses, ListReconciliationsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/components/{component_appid}/reconciliations',
+    ...options
+});
+
+/**
+ * Compare WeChat's list of authorized accounts with ours
+ *
+ * WeChat's list is read whole, or nothing follows from it. Accounts that we did not know appear among the unclaimed ones, accounts that
+ * we had lost are brought back, and profiles and permission sets are read anew; nothing is ever deleted. Steward does it
+ * every night by itself. If one is under way for the component, the answer is that one.
+ *
+ */
+export const startReconciliation = <ThrowOnError extends boolean = false>(options: Options<StartReconciliationData, ThrowOnError>) => (options.client ?? client).post<StartReconciliationResponses, StartReconciliationErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/components/{component_appid}/reconciliations',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * How a reconciliation stands
+ */
+export const getReconciliation = <ThrowOnError extends boolean = false>(options: Options<GetReconciliationData, ThrowOnError>) => (options.client ?? client).get<GetReconciliationResponses, GetReconciliationErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/components/{component_appid}/reconciliations/{reconciliation_id}',
+    ...options
+});
+
+/**
+ * What has broken, of components and of everybody's accounts, newest first
+ */
+export const listAllAlerts = <ThrowOnError extends boolean = false>(options?: Options<ListAllAlertsData, ThrowOnError>) => (options?.client ?? client).get<ListAllAlertsResponses, ListAllAlertsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/alerts',
+    ...options
 });
 
 /**

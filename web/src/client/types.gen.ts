@@ -74,16 +74,28 @@ export type SessionRequest = {
     key: string;
 };
 
-export type Scope = 'authorizers:read' | 'connect-links:write' | 'blacklist:read' | 'blacklist:write' | 'keys:write' | 'audit:read';
+export type Scope = 'authorizers:read' | 'authorizers:write' | 'tokens:read' | 'connect-links:write' | 'blacklist:read' | 'blacklist:write' | 'keys:write' | 'audit:read';
 
 export type TenantRequest = {
     name: string;
+};
+
+export type TenantUpdate = {
+    name?: string;
+    /**
+     * Whether the tenant's own systems may be handed access tokens
+     */
+    token_handout?: boolean;
 };
 
 export type Tenant = {
     id: string;
     name: string;
     status: 'active' | 'suspended';
+    /**
+     * Whether the tenant's own systems may be handed access tokens; off at first
+     */
+    token_handout: boolean;
     created_at: string;
 };
 
@@ -227,6 +239,103 @@ export type TokenStatus = {
     last_error: TokenError | null;
 };
 
+/**
+ * `ok`; `failing`: renewals fail and are tried again by themselves; `exhausted`: they have failed for more than a day, and are tried
+ * once a day and by hand; `broken`: nothing is tried any more, the merchant has to authorize again.
+ *
+ */
+export type HealthStatus = 'ok' | 'failing' | 'exhausted' | 'broken';
+
+/**
+ * How the renewals of a token go
+ */
+export type TokenHealth = {
+    status: HealthStatus;
+    failing_since: string | null;
+    /**
+     * Failures in a row
+     */
+    attempts: number;
+    /**
+     * When Steward renews next by itself
+     */
+    next_attempt_at: string | null;
+    last_error: TokenError | null;
+    /**
+     * How often, of late, WeChat refused a token before its time although nobody here had renewed it. Twice or more: another
+     * system fetches tokens of the same account or component, and each ends the other's.
+     *
+     */
+    refused_early: number;
+    refused_early_at: string | null;
+};
+
+export type AccessToken = {
+    access_token: string;
+    /**
+     * Whole seconds from now
+     */
+    expires_in: number;
+    /**
+     * It may end earlier, if the merchant takes the authorization back
+     */
+    expires_at: string;
+};
+
+/**
+ * Of an account: `renewal_failing` (WeChat refuses to renew its token), `needs_reauthorization` (the authorization was lost),
+ * `revoked` (the merchant took it back), `limited` (WeChat restricts the account), `token_contested` (another system fetches tokens of
+ * the account too). Of a component, for the platform only: `ticket_late` (WeChat's tickets do not arrive), `component_token_failing`
+ * (its access token cannot be renewed), `component_token_contested`, `platform_refused` (WeChat refuses its calls for all accounts).
+ *
+ */
+export type AlertKind = 'renewal_failing' | 'needs_reauthorization' | 'revoked' | 'limited' | 'token_contested' | 'ticket_late' | 'component_token_failing' | 'component_token_contested' | 'platform_refused';
+
+export type Alert = {
+    id: string;
+    kind: AlertKind;
+    component_appid: string;
+    /**
+     * null: about the component, or about an account that nobody has claimed
+     */
+    tenant_id: string | null;
+    /**
+     * The account; null: about the component
+     */
+    appid: string | null;
+    /**
+     * The account's
+     */
+    nick_name: string | null;
+    raised_at: string;
+    /**
+     * When the break last showed
+     */
+    last_seen_at: string;
+    /**
+     * When it was mended; null: it is not
+     */
+    cleared_at: string | null;
+    /**
+     * WeChat's code
+     */
+    errcode: number | null;
+    rid: string;
+    /**
+     * What happened
+     */
+    message: string;
+    /**
+     * What to do
+     */
+    advice: string;
+};
+
+export type AlertPage = {
+    data: Array<Alert>;
+    next_cursor: string | null;
+};
+
 export type Authorizer = {
     appid: string;
     component_appid: string;
@@ -267,6 +376,7 @@ export type Authorizer = {
     authorized_at: string;
     revoked_at: string | null;
     token: TokenStatus;
+    health: TokenHealth;
 };
 
 export type AuthorizerPage = {
@@ -442,6 +552,12 @@ export type ComponentRequest = {
      * The callback key (消息加解密Key)
      */
     encoding_aes_key: string;
+    /**
+     * Until when pushes under the former token and encoding_aes_key are accepted, at most 30 days ahead. Left out: 24 hours from
+     * the change. Where neither changes, it moves the end of the former pair that is still accepted, if there is one.
+     *
+     */
+    previous_keys_until?: string;
 };
 
 export type Component = {
@@ -456,14 +572,102 @@ export type Component = {
      */
     message_url: string;
     ticket_received_at: string | null;
+    /**
+     * When WeChat was last asked to push tickets
+     */
+    ticket_requested_at: string | null;
+    /**
+     * Until when pushes under the former callback keys are accepted; null: there are none
+     */
+    previous_keys_until: string | null;
     access_token_expires_at: string | null;
     access_token_renewed_at: string | null;
     last_error: TokenError | null;
+    health: TokenHealth;
     created_at: string;
 };
 
 export type ComponentPage = {
     data: Array<Component>;
+    next_cursor: string | null;
+};
+
+export type DiagnosisCheck = {
+    check: 'callback_url' | 'ticket' | 'app_secret' | 'ip_whitelist' | 'component_token' | 'quota' | 'clock' | 'second_installation';
+    /**
+     * `warn`: it works, and somebody should look at it; `fail`: it does not work, or soon will not; `unknown`: it could not be found out this time
+     */
+    status: 'ok' | 'warn' | 'fail' | 'unknown';
+    /**
+     * What was found
+     */
+    reason: string;
+    /**
+     * What to do; empty where nothing is to be done
+     */
+    remedy: string;
+    /**
+     * WeChat's code, where WeChat refused
+     */
+    errcode: number | null;
+    rid: string;
+};
+
+export type Diagnosis = {
+    appid: string;
+    at: string;
+    checks: Array<DiagnosisCheck>;
+};
+
+export type Reconciliation = {
+    id: string;
+    component_appid: string;
+    status: 'queued' | 'running' | 'done' | 'failed';
+    /**
+     * name (kind)
+     */
+    requested_by: string;
+    /**
+     * How long WeChat says that its list is; 0 before that is known
+     */
+    total: number;
+    /**
+     * How many accounts of it were read
+     */
+    listed: number;
+    /**
+     * Accounts that we did not know; they are unclaimed now
+     */
+    added: number;
+    /**
+     * Accounts that we had lost and have back
+     */
+    restored: number;
+    /**
+     * Accounts of ours that are not in WeChat's list; nothing follows from that alone, WeChat is asked about each
+     */
+    absent: number;
+    /**
+     * Accounts whose profile and permission sets are read anew in the minutes that follow
+     */
+    profiles: number;
+    /**
+     * WeChat's code of the last failure; a reconciliation goes on by itself after one, unless it has ended
+     */
+    errcode: number | null;
+    rid: string;
+    /**
+     * What failed last
+     */
+    error: string;
+    advice: string;
+    created_at: string;
+    started_at: string | null;
+    ended_at: string | null;
+};
+
+export type ReconciliationPage = {
+    data: Array<Reconciliation>;
     next_cursor: string | null;
 };
 
@@ -482,7 +686,17 @@ export type TenantId = string;
  */
 export type AppId = string;
 
+/**
+ * The component's appid
+ */
+export type ComponentAppId = string;
+
 export type BatchId = string;
+
+/**
+ * `true`: only those that are not mended yet; `false`: only those that are; without it: all
+ */
+export type Open = boolean;
 
 export type Limit = number;
 
@@ -658,6 +872,33 @@ export type GetTenantResponses = {
 };
 
 export type GetTenantResponse = GetTenantResponses[keyof GetTenantResponses];
+
+export type UpdateTenantData = {
+    body: TenantUpdate;
+    path: {
+        tenant_id: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}';
+};
+
+export type UpdateTenantErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type UpdateTenantError = UpdateTenantErrors[keyof UpdateTenantErrors];
+
+export type UpdateTenantResponses = {
+    /**
+     * The tenant as it is now
+     */
+    200: Tenant;
+};
+
+export type UpdateTenantResponse = UpdateTenantResponses[keyof UpdateTenantResponses];
 
 export type ListApiKeysData = {
     body?: never;
@@ -842,6 +1083,10 @@ export type ListAuthorizersData = {
     query?: {
         state?: AuthorizerState;
         /**
+         * How the renewals of the account's token go
+         */
+        health?: HealthStatus;
+        /**
          * Part of the nick name or of the appid
          */
         q?: string;
@@ -902,6 +1147,105 @@ export type GetAuthorizerResponses = {
 };
 
 export type GetAuthorizerResponse = GetAuthorizerResponses[keyof GetAuthorizerResponses];
+
+export type RenewAuthorizerData = {
+    body?: Empty;
+    path: {
+        tenant_id: string;
+        /**
+         * The official account's appid
+         */
+        appid: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/renew';
+};
+
+export type RenewAuthorizerErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type RenewAuthorizerError = RenewAuthorizerErrors[keyof RenewAuthorizerErrors];
+
+export type RenewAuthorizerResponses = {
+    /**
+     * Renewed
+     */
+    200: Authorizer;
+};
+
+export type RenewAuthorizerResponse = RenewAuthorizerResponses[keyof RenewAuthorizerResponses];
+
+export type GetAccessTokenData = {
+    body?: never;
+    path: {
+        tenant_id: string;
+        /**
+         * The official account's appid
+         */
+        appid: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/access-token';
+};
+
+export type GetAccessTokenErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type GetAccessTokenError = GetAccessTokenErrors[keyof GetAccessTokenErrors];
+
+export type GetAccessTokenResponses = {
+    /**
+     * A token that works now
+     */
+    200: AccessToken;
+};
+
+export type GetAccessTokenResponse = GetAccessTokenResponses[keyof GetAccessTokenResponses];
+
+export type ListAlertsData = {
+    body?: never;
+    path: {
+        tenant_id: string;
+    };
+    query?: {
+        /**
+         * `true`: only those that are not mended yet; `false`: only those that are; without it: all
+         */
+        open?: boolean;
+        limit?: number;
+        /**
+         * `next_cursor` of the page before
+         */
+        cursor?: string;
+    };
+    url: '/v1/tenants/{tenant_id}/alerts';
+};
+
+export type ListAlertsErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type ListAlertsError = ListAlertsErrors[keyof ListAlertsErrors];
+
+export type ListAlertsResponses = {
+    /**
+     * A page
+     */
+    200: AlertPage;
+};
+
+export type ListAlertsResponse = ListAlertsResponses[keyof ListAlertsResponses];
 
 export type ListBlacklistData = {
     body?: never;
@@ -1260,6 +1604,228 @@ export type RegisterComponentResponses = {
 };
 
 export type RegisterComponentResponse = RegisterComponentResponses[keyof RegisterComponentResponses];
+
+export type GetComponentData = {
+    body?: never;
+    path: {
+        /**
+         * The component's appid
+         */
+        component_appid: string;
+    };
+    query?: never;
+    url: '/v1/components/{component_appid}';
+};
+
+export type GetComponentErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type GetComponentError = GetComponentErrors[keyof GetComponentErrors];
+
+export type GetComponentResponses = {
+    /**
+     * The component
+     */
+    200: Component;
+};
+
+export type GetComponentResponse = GetComponentResponses[keyof GetComponentResponses];
+
+export type DiagnoseComponentData = {
+    body?: never;
+    path: {
+        /**
+         * The component's appid
+         */
+        component_appid: string;
+    };
+    query?: never;
+    url: '/v1/components/{component_appid}/diagnosis';
+};
+
+export type DiagnoseComponentErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type DiagnoseComponentError = DiagnoseComponentErrors[keyof DiagnoseComponentErrors];
+
+export type DiagnoseComponentResponses = {
+    /**
+     * What was found
+     */
+    200: Diagnosis;
+};
+
+export type DiagnoseComponentResponse = DiagnoseComponentResponses[keyof DiagnoseComponentResponses];
+
+export type RequestTicketData = {
+    body?: Empty;
+    path: {
+        /**
+         * The component's appid
+         */
+        component_appid: string;
+    };
+    query?: never;
+    url: '/v1/components/{component_appid}/request-ticket';
+};
+
+export type RequestTicketErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type RequestTicketError = RequestTicketErrors[keyof RequestTicketErrors];
+
+export type RequestTicketResponses = {
+    /**
+     * WeChat has been asked
+     */
+    204: void;
+};
+
+export type RequestTicketResponse = RequestTicketResponses[keyof RequestTicketResponses];
+
+export type ListReconciliationsData = {
+    body?: never;
+    path: {
+        /**
+         * The component's appid
+         */
+        component_appid: string;
+    };
+    query?: {
+        limit?: number;
+        /**
+         * `next_cursor` of the page before
+         */
+        cursor?: string;
+    };
+    url: '/v1/components/{component_appid}/reconciliations';
+};
+
+export type ListReconciliationsErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type ListReconciliationsError = ListReconciliationsErrors[keyof ListReconciliationsErrors];
+
+export type ListReconciliationsResponses = {
+    /**
+     * A page
+     */
+    200: ReconciliationPage;
+};
+
+export type ListReconciliationsResponse = ListReconciliationsResponses[keyof ListReconciliationsResponses];
+
+export type StartReconciliationData = {
+    body?: Empty;
+    path: {
+        /**
+         * The component's appid
+         */
+        component_appid: string;
+    };
+    query?: never;
+    url: '/v1/components/{component_appid}/reconciliations';
+};
+
+export type StartReconciliationErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type StartReconciliationError = StartReconciliationErrors[keyof StartReconciliationErrors];
+
+export type StartReconciliationResponses = {
+    /**
+     * Taken on
+     */
+    202: Reconciliation;
+};
+
+export type StartReconciliationResponse = StartReconciliationResponses[keyof StartReconciliationResponses];
+
+export type GetReconciliationData = {
+    body?: never;
+    path: {
+        /**
+         * The component's appid
+         */
+        component_appid: string;
+        reconciliation_id: string;
+    };
+    query?: never;
+    url: '/v1/components/{component_appid}/reconciliations/{reconciliation_id}';
+};
+
+export type GetReconciliationErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type GetReconciliationError = GetReconciliationErrors[keyof GetReconciliationErrors];
+
+export type GetReconciliationResponses = {
+    /**
+     * The reconciliation
+     */
+    200: Reconciliation;
+};
+
+export type GetReconciliationResponse = GetReconciliationResponses[keyof GetReconciliationResponses];
+
+export type ListAllAlertsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * `true`: only those that are not mended yet; `false`: only those that are; without it: all
+         */
+        open?: boolean;
+        limit?: number;
+        /**
+         * `next_cursor` of the page before
+         */
+        cursor?: string;
+    };
+    url: '/v1/alerts';
+};
+
+export type ListAllAlertsErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type ListAllAlertsError = ListAllAlertsErrors[keyof ListAllAlertsErrors];
+
+export type ListAllAlertsResponses = {
+    /**
+     * A page
+     */
+    200: AlertPage;
+};
+
+export type ListAllAlertsResponse = ListAllAlertsResponses[keyof ListAllAlertsResponses];
 
 export type ListUnclaimedAuthorizersData = {
     body?: never;

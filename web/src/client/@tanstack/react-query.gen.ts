@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen';
-import { block, claimAuthorizer, createApiKey, createConnectLink, createSession, createTenant, deleteSession, getAuthorizer, getBatch, getMe, getPull, getTenant, listApiKeys, listAudit, listAuthorizers, listBatches, listBatchItems, listBlacklist, listComponents, listConnectLinks, listTenants, listUnclaimedAuthorizers, type Options, registerComponent, revokeApiKey, startPull, unblock } from '../sdk.gen';
-import type { BlockData, BlockError, BlockResponse, ClaimAuthorizerData, ClaimAuthorizerError, ClaimAuthorizerResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateConnectLinkData, CreateConnectLinkError, CreateConnectLinkResponse, CreateSessionData, CreateSessionError, CreateSessionResponse, CreateTenantData, CreateTenantError, CreateTenantResponse, DeleteSessionData, DeleteSessionError, DeleteSessionResponse, GetAuthorizerData, GetAuthorizerError, GetAuthorizerResponse, GetBatchData, GetBatchError, GetBatchResponse, GetMeData, GetMeError, GetMeResponse, GetPullData, GetPullError, GetPullResponse, GetTenantData, GetTenantError, GetTenantResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListAuthorizersData, ListAuthorizersError, ListAuthorizersResponse, ListBatchesData, ListBatchesError, ListBatchesResponse, ListBatchItemsData, ListBatchItemsError, ListBatchItemsResponse, ListBlacklistData, ListBlacklistError, ListBlacklistResponse, ListComponentsData, ListComponentsError, ListComponentsResponse, ListConnectLinksData, ListConnectLinksError, ListConnectLinksResponse, ListTenantsData, ListTenantsError, ListTenantsResponse, ListUnclaimedAuthorizersData, ListUnclaimedAuthorizersError, ListUnclaimedAuthorizersResponse, RegisterComponentData, RegisterComponentError, RegisterComponentResponse, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, StartPullData, StartPullError, StartPullResponse, UnblockData, UnblockError, UnblockResponse } from '../types.gen';
+import { block, claimAuthorizer, createApiKey, createConnectLink, createSession, createTenant, deleteSession, diagnoseComponent, getAccessToken, getAuthorizer, getBatch, getComponent, getMe, getPull, getReconciliation, getTenant, listAlerts, listAllAlerts, listApiKeys, listAudit, listAuthorizers, listBatches, listBatchItems, listBlacklist, listComponents, listConnectLinks, listReconciliations, listTenants, listUnclaimedAuthorizers, type Options, registerComponent, renewAuthorizer, requestTicket, revokeApiKey, startPull, startReconciliation, unblock, updateTenant } from '../sdk.gen';
+import type { BlockData, BlockError, BlockResponse, ClaimAuthorizerData, ClaimAuthorizerError, ClaimAuthorizerResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateConnectLinkData, CreateConnectLinkError, CreateConnectLinkResponse, CreateSessionData, CreateSessionError, CreateSessionResponse, CreateTenantData, CreateTenantError, CreateTenantResponse, DeleteSessionData, DeleteSessionError, DeleteSessionResponse, DiagnoseComponentData, DiagnoseComponentError, DiagnoseComponentResponse, GetAccessTokenData, GetAccessTokenError, GetAccessTokenResponse, GetAuthorizerData, GetAuthorizerError, GetAuthorizerResponse, GetBatchData, GetBatchError, GetBatchResponse, GetComponentData, GetComponentError, GetComponentResponse, GetMeData, GetMeError, GetMeResponse, GetPullData, GetPullError, GetPullResponse, GetReconciliationData, GetReconciliationError, GetReconciliationResponse, GetTenantData, GetTenantError, GetTenantResponse, ListAlertsData, ListAlertsError, ListAlertsResponse, ListAllAlertsData, ListAllAlertsError, ListAllAlertsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListAuthorizersData, ListAuthorizersError, ListAuthorizersResponse, ListBatchesData, ListBatchesError, ListBatchesResponse, ListBatchItemsData, ListBatchItemsError, ListBatchItemsResponse, ListBlacklistData, ListBlacklistError, ListBlacklistResponse, ListComponentsData, ListComponentsError, ListComponentsResponse, ListConnectLinksData, ListConnectLinksError, ListConnectLinksResponse, ListReconciliationsData, ListReconciliationsError, ListReconciliationsResponse, ListTenantsData, ListTenantsError, ListTenantsResponse, ListUnclaimedAuthorizersData, ListUnclaimedAuthorizersError, ListUnclaimedAuthorizersResponse, RegisterComponentData, RegisterComponentError, RegisterComponentResponse, RenewAuthorizerData, RenewAuthorizerError, RenewAuthorizerResponse, RequestTicketData, RequestTicketError, RequestTicketResponse, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, StartPullData, StartPullError, StartPullResponse, StartReconciliationData, StartReconciliationError, StartReconciliationResponse, UnblockData, UnblockError, UnblockResponse, UpdateTenantData, UpdateTenantError, UpdateTenantResponse } from '../types.gen';
 
 export type QueryKey<TOptions extends Options> = [
     Pick<TOptions, 'baseUrl' | 'body' | 'headers' | 'path' | 'query'> & {
@@ -199,6 +199,25 @@ export const getTenantOptions = (options: Options<GetTenantData>) => queryOption
     },
     queryKey: getTenantQueryKey(options)
 });
+
+/**
+ * Change a tenant
+ *
+ * What the body leaves out stays as it is; an empty object changes nothing, and that is no error.
+ */
+export const updateTenantMutation = (options?: Partial<Options<UpdateTenantData>>): UseMutationOptions<UpdateTenantResponse, UpdateTenantError, Options<UpdateTenantData>> => {
+    const mutationOptions: UseMutationOptions<UpdateTenantResponse, UpdateTenantError, Options<UpdateTenantData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await updateTenant({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
 
 export const listApiKeysQueryKey = (options: Options<ListApiKeysData>) => createQueryKey('listApiKeys', options);
 
@@ -424,6 +443,106 @@ export const getAuthorizerOptions = (options: Options<GetAuthorizerData>) => que
         return data;
     },
     queryKey: getAuthorizerQueryKey(options)
+});
+
+/**
+ * Renew the account's token now
+ *
+ * Steward renews tokens by itself, long before they end, and tries again by itself where WeChat refuses. This tries at once: after
+ * whatever was wrong has been put right, or to find out whether it has. An account that lost its authorization (`needs_reauthorization`,
+ * `revoked`) is brought back if WeChat still knows it as authorized. Needs the scope `authorizers:write`.
+ *
+ */
+export const renewAuthorizerMutation = (options?: Partial<Options<RenewAuthorizerData>>): UseMutationOptions<RenewAuthorizerResponse, RenewAuthorizerError, Options<RenewAuthorizerData>> => {
+    const mutationOptions: UseMutationOptions<RenewAuthorizerResponse, RenewAuthorizerError, Options<RenewAuthorizerData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await renewAuthorizer({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const getAccessTokenQueryKey = (options: Options<GetAccessTokenData>) => createQueryKey('getAccessToken', options);
+
+/**
+ * The account's access token, for another system of the merchant's
+ *
+ * Off until the service provider turns `token_handout` on for the tenant (`token-handout-off` until then), and for keys with the scope
+ * `tokens:read` only. Every answer is noted in the audit trail.
+ *
+ * Ask each time that you need a token, or keep it for less than `expires_in`; ask again after WeChat's 40001. Never fetch
+ * tokens of the account from WeChat by another way: each would end the one that Steward and everybody else uses.
+ *
+ */
+export const getAccessTokenOptions = (options: Options<GetAccessTokenData>) => queryOptions<GetAccessTokenResponse, GetAccessTokenError, GetAccessTokenResponse, ReturnType<typeof getAccessTokenQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getAccessToken({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getAccessTokenQueryKey(options)
+});
+
+export const listAlertsQueryKey = (options: Options<ListAlertsData>) => createQueryKey('listAlerts', options);
+
+/**
+ * What has broken among the tenant's accounts, newest first
+ *
+ * One alert for each break: raised once, however often the break is seen, and cleared by itself when it is mended.
+ * Needs the scope `authorizers:read`.
+ *
+ */
+export const listAlertsOptions = (options: Options<ListAlertsData>) => queryOptions<ListAlertsResponse, ListAlertsError, ListAlertsResponse, ReturnType<typeof listAlertsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listAlerts({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listAlertsQueryKey(options)
+});
+
+export const listAlertsInfiniteQueryKey = (options: Options<ListAlertsData>): QueryKey<Options<ListAlertsData>> => createQueryKey('listAlerts', options, true);
+
+/**
+ * What has broken among the tenant's accounts, newest first
+ *
+ * One alert for each break: raised once, however often the break is seen, and cleared by itself when it is mended.
+ * Needs the scope `authorizers:read`.
+ *
+ */
+export const listAlertsInfiniteOptions = (options: Options<ListAlertsData>) => infiniteQueryOptions<ListAlertsResponse, ListAlertsError, InfiniteData<ListAlertsResponse>, QueryKey<Options<ListAlertsData>>, string | Pick<QueryKey<Options<ListAlertsData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+// @ts-ignore
+{
+    queryFn: async ({ pageParam, queryKey, signal }) => {
+        // @ts-ignore
+        const page: Pick<QueryKey<Options<ListAlertsData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+            query: {
+                cursor: pageParam
+            }
+        };
+        const params = createInfiniteParams(queryKey, page);
+        const { data } = await listAlerts({
+            ...options,
+            ...params,
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listAlertsInfiniteQueryKey(options)
 });
 
 export const listBlacklistQueryKey = (options: Options<ListBlacklistData>) => createQueryKey('listBlacklist', options);
@@ -683,8 +802,8 @@ export const listComponentsOptions = (options?: Options<ListComponentsData>) => 
 /**
  * Register a component, or change one
  *
- * A changed callback token or EncodingAESKey takes effect at once; pushes that still carry the former ones are accepted too.
- * The secrets can be written, never read.
+ * A changed callback token or EncodingAESKey takes effect at once; pushes that still carry the former ones are accepted too, until
+ * `previous_keys_until`. The secrets can be written, never read.
  *
  */
 export const registerComponentMutation = (options?: Partial<Options<RegisterComponentData>>): UseMutationOptions<RegisterComponentResponse, RegisterComponentError, Options<RegisterComponentData>> => {
@@ -700,6 +819,196 @@ export const registerComponentMutation = (options?: Partial<Options<RegisterComp
     };
     return mutationOptions;
 };
+
+export const getComponentQueryKey = (options: Options<GetComponentData>) => createQueryKey('getComponent', options);
+
+/**
+ * One component
+ */
+export const getComponentOptions = (options: Options<GetComponentData>) => queryOptions<GetComponentResponse, GetComponentError, GetComponentResponse, ReturnType<typeof getComponentQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getComponent({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getComponentQueryKey(options)
+});
+
+export const diagnoseComponentQueryKey = (options: Options<DiagnoseComponentData>) => createQueryKey('diagnoseComponent', options);
+
+/**
+ * What is wrong with a component, and what to do
+ *
+ * Looks anew each time, which takes some seconds: it calls WeChat and our own callback URL as WeChat would.
+ * `steward doctor` prints the same.
+ *
+ */
+export const diagnoseComponentOptions = (options: Options<DiagnoseComponentData>) => queryOptions<DiagnoseComponentResponse, DiagnoseComponentError, DiagnoseComponentResponse, ReturnType<typeof diagnoseComponentQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await diagnoseComponent({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: diagnoseComponentQueryKey(options)
+});
+
+/**
+ * Ask WeChat to push tickets to the component again
+ *
+ * Steward asks by itself when tickets are late. WeChat starts to push within ten minutes, to the event URL that its console holds.
+ *
+ */
+export const requestTicketMutation = (options?: Partial<Options<RequestTicketData>>): UseMutationOptions<RequestTicketResponse, RequestTicketError, Options<RequestTicketData>> => {
+    const mutationOptions: UseMutationOptions<RequestTicketResponse, RequestTicketError, Options<RequestTicketData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await requestTicket({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const listReconciliationsQueryKey = (options: Options<ListReconciliationsData>) => createQueryKey('listReconciliations', options);
+
+/**
+ * The component's reconciliations, newest first
+ */
+export const listReconciliationsOptions = (options: Options<ListReconciliationsData>) => queryOptions<ListReconciliationsResponse, ListReconciliationsError, ListReconciliationsResponse, ReturnType<typeof listReconciliationsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listReconciliations({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listReconciliationsQueryKey(options)
+});
+
+export const listReconciliationsInfiniteQueryKey = (options: Options<ListReconciliationsData>): QueryKey<Options<ListReconciliationsData>> => createQueryKey('listReconciliations', options, true);
+
+/**
+ * The component's reconciliations, newest first
+ */
+export const listReconciliationsInfiniteOptions = (options: Options<ListReconciliationsData>) => infiniteQueryOptions<ListReconciliationsResponse, ListReconciliationsError, InfiniteData<ListReconciliationsResponse>, QueryKey<Options<ListReconciliationsData>>, string | Pick<QueryKey<Options<ListReconciliationsData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+// @ts-ignore
+{
+    queryFn: async ({ pageParam, queryKey, signal }) => {
+        // @ts-ignore
+        const page: Pick<QueryKey<Options<ListReconciliationsData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+            query: {
+                cursor: pageParam
+            }
+        };
+        const params = createInfiniteParams(queryKey, page);
+        const { data } = await listReconciliations({
+            ...options,
+            ...params,
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listReconciliationsInfiniteQueryKey(options)
+});
+
+/**
+ * Compare WeChat's list of authorized accounts with ours
+ *
+ * WeChat's list is read whole, or nothing follows from it. Accounts that we did not know appear among the unclaimed ones, accounts that
+ * we had lost are brought back, and profiles and permission sets are read anew; nothing is ever deleted. Steward does it
+ * every night by itself. If one is under way for the component, the answer is that one.
+ *
+ */
+export const startReconciliationMutation = (options?: Partial<Options<StartReconciliationData>>): UseMutationOptions<StartReconciliationResponse, StartReconciliationError, Options<StartReconciliationData>> => {
+    const mutationOptions: UseMutationOptions<StartReconciliationResponse, StartReconciliationError, Options<StartReconciliationData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await startReconciliation({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const getReconciliationQueryKey = (options: Options<GetReconciliationData>) => createQueryKey('getReconciliation', options);
+
+/**
+ * How a reconciliation stands
+ */
+export const getReconciliationOptions = (options: Options<GetReconciliationData>) => queryOptions<GetReconciliationResponse, GetReconciliationError, GetReconciliationResponse, ReturnType<typeof getReconciliationQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getReconciliation({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getReconciliationQueryKey(options)
+});
+
+export const listAllAlertsQueryKey = (options?: Options<ListAllAlertsData>) => createQueryKey('listAllAlerts', options);
+
+/**
+ * What has broken, of components and of everybody's accounts, newest first
+ */
+export const listAllAlertsOptions = (options?: Options<ListAllAlertsData>) => queryOptions<ListAllAlertsResponse, ListAllAlertsError, ListAllAlertsResponse, ReturnType<typeof listAllAlertsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listAllAlerts({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listAllAlertsQueryKey(options)
+});
+
+export const listAllAlertsInfiniteQueryKey = (options?: Options<ListAllAlertsData>): QueryKey<Options<ListAllAlertsData>> => createQueryKey('listAllAlerts', options, true);
+
+/**
+ * What has broken, of components and of everybody's accounts, newest first
+ */
+export const listAllAlertsInfiniteOptions = (options?: Options<ListAllAlertsData>) => infiniteQueryOptions<ListAllAlertsResponse, ListAllAlertsError, InfiniteData<ListAllAlertsResponse>, QueryKey<Options<ListAllAlertsData>>, string | Pick<QueryKey<Options<ListAllAlertsData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+// @ts-ignore
+{
+    queryFn: async ({ pageParam, queryKey, signal }) => {
+        // @ts-ignore
+        const page: Pick<QueryKey<Options<ListAllAlertsData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+            query: {
+                cursor: pageParam
+            }
+        };
+        const params = createInfiniteParams(queryKey, page);
+        const { data } = await listAllAlerts({
+            ...options,
+            ...params,
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listAllAlertsInfiniteQueryKey(options)
+});
 
 export const listUnclaimedAuthorizersQueryKey = (options?: Options<ListUnclaimedAuthorizersData>) => createQueryKey('listUnclaimedAuthorizers', options);
 
