@@ -76,6 +76,11 @@ web: web/dist/index.html ## Build the console
 bench: ## Benchmarks; make bench PKG=./blacklist/...
 	go test -run '^$$' -bench . -benchmem $(or $(PKG),./...)
 
+.PHONY: bench-tokens
+bench-tokens: ## What renewing tokens costs, in ratios: some minutes; docs/benchmarks.md keeps the table
+	go test -run '^$$' -bench '^BenchmarkTokens$$' -benchtime 1x -timeout 30m ./authorizer
+	go test -run '^$$' -bench '^BenchmarkIdle$$' -benchtime 1x -timeout 30m ./cmd/steward
+
 .PHONY: build
 build: $(CONSOLE) ## build/steward, the console inside
 	go build -trimpath -ldflags '-s -w' -o build/steward ./cmd/steward

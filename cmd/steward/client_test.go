@@ -73,7 +73,7 @@ type request struct {
 
 // answer is what came back, as it came.
 type answer struct {
-	t      *testing.T
+	t      testing.TB
 	to     request
 	status int
 	header http.Header

@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
-	"time"
+	"strings"
 
 	"github.com/wechat-steward/steward/component"
 	"github.com/wechat-steward/steward/migrations"
@@ -17,12 +16,6 @@ import (
 
 // doctorCmd changes nothing, except that it may renew a component access token, as serving would.
 type doctorCmd struct{}
-
-// ticketLate: WeChat pushes a ticket about every ten minutes.
-const (
-	ticketLate = 20 * time.Minute
-	ticketDead = 12 * time.Hour
-)
 
 // report collects findings; one that failed makes the command fail.
 type report struct {
@@ -39,7 +32,7 @@ func (r *report) fail(what, format string, args ...any) {
 }
 
 func (r *report) line(mark, what, format string, args ...any) {
-	fmt.Fprintf(r.w, "%s  %-16s %s\n", mark, what, fmt.Sprintf(format, args...))
+	fmt.Fprintf(r.w, "%s  %-20s %s\n", mark, what, fmt.Sprintf(format, args...))
 }
 
 // Run implements steward doctor.
@@ -55,10 +48,9 @@ func (*doctorCmd) Run(p *program) error {
 	}
 	r.ok("configuration", "complete")
 	if a := examineDatabase(p.ctx, r, cfg); a != nil {
-		examineComponents(p.ctx, r, a)
+		examineComponents(p.ctx, r, a, cfg.PublicURL)
 		_ = a.close(p.ctx) // nothing was started
 	}
-	examineCallbacks(p.ctx, r, cfg)
 	if web.Built() {
 		r.ok("console", "built in")
 	} else {
@@ -94,8 +86,9 @@ func examineDatabase(ctx context.Context, r *report, cfg Config) *app {
 	return a
 }
 
-func examineComponents(ctx context.Context, r *report, a *app) {
-	components, err := a.components.List(ctx, tenant.System("doctor"))
+func examineComponents(ctx context.Context, r *report, a *app, publicURL string) {
+	doctor := tenant.System("doctor")
+	components, err := a.components.List(ctx, doctor)
 	if err != nil {
 		r.fail("components", "%v", err)
 		return
@@ -104,51 +97,31 @@ func examineComponents(ctx context.Context, r *report, a *app) {
 		r.fail("components", "none is registered: set the four STEWARD_COMPONENT_… variables and start Steward, or POST /v1/components")
 	}
 	for _, c := range components {
-		examineTicket(r, c, time.Now())
-		if _, err := a.components.AccessToken(ctx, c.AppID); err != nil {
-			r.fail("component token", "%s: %v", c.AppID, err)
-		} else {
-			r.ok("component token", "%s: valid", c.AppID)
+		d, err := a.components.Diagnose(ctx, doctor, c.AppID, strings.TrimSuffix(publicURL, "/")+"/wechat/"+c.AppID+"/events")
+		if err != nil {
+			r.fail("components", "%s: %v", c.AppID, err)
+			continue
+		}
+		for _, check := range d.Checks {
+			r.check(c.AppID, check)
 		}
 	}
 }
 
-func examineTicket(r *report, c component.Component, now time.Time) {
-	const remedy = "is 授权事件接收URL at WeChat this Steward's /wechat/%s/events, and can WeChat reach it on port 80 or 443?"
-	if c.TicketReceivedAt == nil {
-		r.fail("ticket", "%s: WeChat has pushed none yet: "+remedy, c.AppID, c.AppID)
-		return
+// check reports one finding of a diagnosis, with what to do about it.
+func (r *report) check(appid string, c component.Check) {
+	finding := appid + ": " + c.Reason
+	if c.Remedy != "" {
+		finding += " " + c.Remedy
 	}
-	age := now.Sub(*c.TicketReceivedAt).Round(time.Second)
-	switch {
-	case age > ticketDead:
-		r.fail("ticket", "%s: %s old and no longer valid: "+remedy, c.AppID, age, c.AppID)
-	case age > ticketLate:
-		r.warn("ticket", "%s: %s old, and WeChat pushes one every ten minutes: "+remedy, c.AppID, age, c.AppID)
+	switch c.Status {
+	case component.CheckOK:
+		r.ok(string(c.Name), "%s", finding)
+	case component.CheckWarn:
+		r.warn(string(c.Name), "%s", finding)
+	case component.CheckFail:
+		r.fail(string(c.Name), "%s", finding)
 	default:
-		r.ok("ticket", "%s: %s old", c.AppID, age)
+		r.line("?   ", string(c.Name), "%s", finding)
 	}
-}
-
-// examineCallbacks asks for our own address the way WeChat does. It can only tell about the way from this machine.
-func examineCallbacks(ctx context.Context, r *report, cfg Config) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, cfg.PublicURL+"/healthz", nil)
-	if err != nil {
-		r.fail("callback url", "%v", err)
-		return
-	}
-	client := &http.Client{}
-	resp, err := client.Do(req)
-	if err != nil {
-		r.fail("callback url", "%s cannot be reached from here (%v): is Steward serving, and is STEWARD_PUBLIC_URL right?", cfg.PublicURL, errors.Unwrap(err))
-		return
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		r.fail("callback url", "%s/healthz answers %d: something else than Steward is there", cfg.PublicURL, resp.StatusCode)
-		return
-	}
-	r.ok("callback url", "%s is reached from here", cfg.PublicURL)
 }

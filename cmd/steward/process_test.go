@@ -20,7 +20,7 @@ import (
 const patience = 25 * time.Second
 
 // eventually polls until ok, which runs on the test's own goroutine and may fail the test.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.After(patience)
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -54,7 +54,7 @@ func (o *output) String() string {
 
 // process is steward as an operating system's process.
 type process struct {
-	t              *testing.T
+	t              testing.TB
 	cmd            *exec.Cmd
 	url            string // where it listens, if it serves
 	stdout, stderr *output
@@ -63,7 +63,7 @@ type process struct {
 }
 
 // start runs steward with args and nothing else in its environment than env and what every process needs.
-func start(t *testing.T, env map[string]string, args ...string) *process {
+func start(t testing.TB, env map[string]string, args ...string) *process {
 	t.Helper()
 	program, err := os.Executable()
 	require.NoError(t, err)
@@ -102,7 +102,7 @@ func start(t *testing.T, env map[string]string, args ...string) *process {
 }
 
 // serve runs steward serve and returns when it answers.
-func serve(t *testing.T, env map[string]string, args ...string) *process {
+func serve(t testing.TB, env map[string]string, args ...string) *process {
 	t.Helper()
 	p := start(t, env, append([]string{"serve"}, args...)...)
 	eventually(t, "steward serves", func() bool {
@@ -121,7 +121,7 @@ func serve(t *testing.T, env map[string]string, args ...string) *process {
 }
 
 // run runs steward to its end.
-func run(t *testing.T, env map[string]string, args ...string) *process {
+func run(t testing.TB, env map[string]string, args ...string) *process {
 	t.Helper()
 	p := start(t, env, args...)
 	p.wait()

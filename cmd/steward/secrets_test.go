@@ -175,7 +175,8 @@ func (s *secrets) everythingAgain() {
 	}
 	tenant := "/v1/tenants/" + b.tenant
 	for _, path := range []string{
-		"/v1/components", "/v1/tenants", "/v1/unclaimed-authorizers", tenant + "/api-keys", tenant + "/audit?limit=200", tenant + "/connect-links",
+		"/v1/components", "/v1/components/" + b.component + "/diagnosis", "/v1/alerts", tenant + "/alerts",
+		"/v1/tenants", "/v1/unclaimed-authorizers", tenant + "/api-keys", tenant + "/audit?limit=200", tenant + "/connect-links",
 		tenant + "/authorizers", b.account(w.account), b.account(w.account) + "/blacklist?actual=any", tenant + "/batches", "/metrics", "/readyz", "/docs", "/",
 	} {
 		b.get(path)

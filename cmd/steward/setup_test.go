@@ -39,7 +39,7 @@ const (
 
 // bundle is one test's own world: a database, a WeChat, and the processes of Steward between them.
 type bundle struct {
-	t       *testing.T
+	t       testing.TB
 	env     map[string]string // of every process
 	db      *pgxpool.Pool     // to look into the database; Steward has connections of its own
 	sim     *simulator.Server // nil: the WeChat is another one
@@ -59,7 +59,7 @@ type bundle struct {
 type ours struct{ appid, secret, token, aesKey string }
 
 // newBundle prepares a world in which nothing runs yet.
-func newBundle(t *testing.T, databaseURL, wechatURL string, us ours) *bundle {
+func newBundle(t testing.TB, databaseURL, wechatURL string, us ours) *bundle {
 	t.Helper()
 	b := &bundle{t: t, front: newFront(t), component: us.appid}
 	key := make([]byte, 32)
@@ -79,12 +79,12 @@ func newBundle(t *testing.T, databaseURL, wechatURL string, us ours) *bundle {
 }
 
 // setup makes a world with the simulator in which Steward serves, has a ticket, a platform key and a tenant.
-func setup(t *testing.T) *bundle {
+func setup(t testing.TB) *bundle {
 	t.Helper()
 	return setupOn(t, testdb.URL(t))
 }
 
-func setupOn(t *testing.T, databaseURL string) *bundle {
+func setupOn(t testing.TB, databaseURL string) *bundle {
 	t.Helper()
 	sim := simulator.New(simulator.Config{Component: simulator.Component{PermissionSets: []int{1, 2, 3, 100}}})
 	t.Cleanup(sim.Close)
@@ -275,7 +275,7 @@ type front struct {
 	process atomic.Pointer[url.URL]
 }
 
-func newFront(t *testing.T) *front {
+func newFront(t testing.TB) *front {
 	t.Helper()
 	f := &front{}
 	server := httptest.NewServer(&httputil.ReverseProxy{
@@ -300,14 +300,14 @@ func noRedirects() *http.Client {
 	return &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-func queryOf(t *testing.T, address string) url.Values {
+func queryOf(t testing.TB, address string) url.Values {
 	t.Helper()
 	u, err := url.Parse(address)
 	require.NoError(t, err)
 	return u.Query()
 }
 
-func toJSON(t *testing.T, v any) string {
+func toJSON(t testing.TB, v any) string {
 	t.Helper()
 	encoded, err := json.Marshal(v)
 	require.NoError(t, err)
