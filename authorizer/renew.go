@@ -76,7 +76,6 @@ func (s *Service) renewDue(ctx context.Context, componentAppID string, shard int
 		if renewed == 0 {
 			return nil
 		}
-		s.components.Works(ctx, componentAppID)
 	}
 	return nil
 }

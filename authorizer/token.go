@@ -113,6 +113,7 @@ func (s *Service) renewOrKeep(ctx context.Context, row tokenRow, w token.Want, r
 		var held tokenRow
 		if held, err = renew(ctx); err == nil {
 			s.pauses.Forget(row.id.String())
+			s.components.Works(ctx, row.componentAppID)
 			return held, nil
 		}
 		s.pauses.Failed(row.id.String(), key, err, s.now())
