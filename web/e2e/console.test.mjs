@@ -11,6 +11,9 @@ import { call, startSteward } from './steward.mjs';
  * @typedef {{tenant: Tenant, account: import('../src/client/types.gen.ts').Authorizer}} Account
  */
 
+/** What breaks in the demo. */
+const alerts = { revoked: 'Authorization taken back', limited: 'Restricted by WeChat' };
+
 /** @type {Record<State, string>} */
 const states = { active: 'Active', needs_reauthorization: 'Needs reauthorization', limited: 'Restricted by WeChat', revoked: 'Revoked' };
 
@@ -27,6 +30,8 @@ describe('The console', { timeout: 600_000 }, () => {
   let good;
   /** @type {Account} has not granted the permission set */
   let lacking;
+  /** @type {Account} its merchant took the authorization back */
+  let lost;
   /** @type {Tenant[]} */
   let tenants;
   /** @type {string[]} */
@@ -50,6 +55,9 @@ describe('The console', { timeout: 600_000 }, () => {
       assert.ok(found, `an active account that ${may ? 'grants' : 'lacks'} the permission set`);
       return found;
     };
+    const revoked = accounts.find(({ account }) => account.state === 'revoked');
+    assert.ok(revoked, 'an account that was revoked');
+    lost = revoked;
     good = find(true);
     lacking = find(false);
     openids = await someoneToBlock();
@@ -119,6 +127,81 @@ describe('The console', { timeout: 600_000 }, () => {
     await row(lacking.account.appid).getByText('No user management (2)').waitFor();
     await checkAccessible(page);
     await picture(page, 'accounts');
+  });
+
+  test('filters accounts by health', async () => {
+    const { tenant, account } = lost;
+    await page.goto(accountsOf(tenant));
+    await page.getByRole('combobox', { name: 'Health' }).click();
+    await page.getByTitle('Broken', { exact: true }).click();
+    await page.waitForURL('**?health=broken');
+    await row(account.appid).getByText('Broken', { exact: true }).waitFor();
+    for (const { appid, health } of await accountsIn(tenant)) {
+      if (health.status !== 'broken') await row(appid).waitFor({ state: 'detached' });
+    }
+  });
+
+  test('renews a token by hand, and says where that does not help', async () => {
+    await page.goto(blacklistOf(good));
+    await page.getByRole('button', { name: 'Renew now' }).click();
+    await page.getByText('The token has been renewed.').waitFor();
+
+    await page.goto(blacklistOf(lost));
+    await page.getByRole('button', { name: 'Renew now' }).click();
+    await page.getByRole('alert').getByText('Nothing can be done for the account as it is').waitFor();
+    await page.getByRole('button', { name: 'Authorize again' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Create link' }).click();
+    await page.getByRole('dialog').getByRole('link').waitFor();
+    await page.getByRole('dialog').getByRole('button', { name: 'Close', exact: true }).last().click();
+    await checkAccessible(page);
+    await picture(page, 'account-lost');
+  });
+
+  test('shows what has broken, of one tenant and of all', async () => {
+    await page.goto(`/tenants/${lost.tenant.id}/accounts`);
+    await page.getByRole('link', { name: /^Alerts \d+ open alerts?$/ }).click();
+    await row(lost.account.appid).getByText(alerts.revoked).waitFor();
+    await page.getByRole('link', { name: /^All alerts/ }).click();
+    for (const kind of Object.values(alerts)) await row(kind).first().waitFor();
+    await row(lost.account.appid).getByText(lost.tenant.name).waitFor();
+    await checkAccessible(page);
+    await picture(page, 'alerts');
+  });
+
+  test('diagnoses and reconciles a platform', async () => {
+    await page.getByRole('link', { name: 'Platform', exact: true }).click();
+    await page.getByRole('button', { name: 'Run diagnosis' }).click();
+    for (const check of [
+      'Callback URL',
+      'Tickets',
+      'AppSecret',
+      'IP whitelist',
+      'Access token',
+      'Quota',
+      'Clocks',
+      'Second installation',
+    ]) {
+      await page.getByText(check, { exact: true }).last().waitFor();
+    }
+    await page.getByRole('row', { name: 'OK AppSecret' }).waitFor();
+    await page.getByRole('button', { name: 'Reconcile now' }).click();
+    await row('demo').first().getByText('Done', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Request tickets' }).click();
+    await page.getByText('WeChat has been asked').waitFor();
+    await checkAccessible(page);
+    await picture(page, 'platform');
+  });
+
+  test('turns the hand-out of tokens on and off', async () => {
+    await page.goto(`/tenants/${good.tenant.id}/settings`);
+    const handout = page.getByRole('switch', { name: 'Hand out access tokens' });
+    await handout.click();
+    await page.getByRole('switch', { checked: true }).waitFor();
+    assert.equal(/** @type {Tenant} */ (await call(steward, 'GET', `/v1/tenants/${good.tenant.id}`)).token_handout, true);
+    await checkAccessible(page);
+    await handout.click();
+    await page.getByRole('switch', { checked: false }).waitFor();
+    assert.equal(/** @type {Tenant} */ (await call(steward, 'GET', `/v1/tenants/${good.tenant.id}`)).token_handout, false);
   });
 
   test('blocks pasted openids and shows the outcome of each, live', async () => {
@@ -248,6 +331,9 @@ describe('The console', { timeout: 600_000 }, () => {
     await page.setViewportSize({ width: 390, height: 844 });
     for (const [place, name] of /** @type {const} */ ([
       [accountsOf(lacking.tenant), 'accounts'],
+      [`/tenants/${lost.tenant.id}/alerts`, 'alerts'],
+      ['/alerts', 'all-alerts'],
+      ['/platform', 'platform'],
       [`${blacklistOf(good)}?actual=any`, 'blacklist'],
     ])) {
       await page.goto(place);

@@ -12,6 +12,10 @@ import { Route as rootRouteImport } from './routes/__root';
 import { Route as SignedInRouteImport } from './routes/_signed-in';
 import { Route as LoginRouteImport } from './routes/login';
 import { Route as SignedInIndexRouteImport } from './routes/_signed-in/index';
+import { Route as SignedInAlertsRouteImport } from './routes/_signed-in/alerts';
+import { Route as SignedInPlatformRouteImport } from './routes/_signed-in/platform';
+import { Route as SignedInTenantsTenantIdAlertsRouteImport } from './routes/_signed-in/tenants.$tenantId.alerts';
+import { Route as SignedInTenantsTenantIdSettingsRouteImport } from './routes/_signed-in/tenants.$tenantId.settings';
 import { Route as SignedInTenantsTenantIdAccountsIndexRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.index';
 import { Route as SignedInTenantsTenantIdAccountsAppidBlacklistRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.$appid.blacklist';
 
@@ -29,6 +33,28 @@ const SignedInIndexRoute = SignedInIndexRouteImport.update({
   path: '/',
   getParentRoute: () => SignedInRoute,
 } as any);
+const SignedInAlertsRoute = SignedInAlertsRouteImport.update({
+  id: '/alerts',
+  path: '/alerts',
+  getParentRoute: () => SignedInRoute,
+} as any);
+const SignedInPlatformRoute = SignedInPlatformRouteImport.update({
+  id: '/platform',
+  path: '/platform',
+  getParentRoute: () => SignedInRoute,
+} as any);
+const SignedInTenantsTenantIdAlertsRoute =
+  SignedInTenantsTenantIdAlertsRouteImport.update({
+    id: '/tenants/$tenantId/alerts',
+    path: '/tenants/$tenantId/alerts',
+    getParentRoute: () => SignedInRoute,
+  } as any);
+const SignedInTenantsTenantIdSettingsRoute =
+  SignedInTenantsTenantIdSettingsRouteImport.update({
+    id: '/tenants/$tenantId/settings',
+    path: '/tenants/$tenantId/settings',
+    getParentRoute: () => SignedInRoute,
+  } as any);
 const SignedInTenantsTenantIdAccountsIndexRoute =
   SignedInTenantsTenantIdAccountsIndexRouteImport.update({
     id: '/tenants/$tenantId/accounts/',
@@ -45,12 +71,20 @@ const SignedInTenantsTenantIdAccountsAppidBlacklistRoute =
 export interface FileRoutesByFullPath {
   '/': typeof SignedInIndexRoute;
   '/login': typeof LoginRoute;
+  '/alerts': typeof SignedInAlertsRoute;
+  '/platform': typeof SignedInPlatformRoute;
+  '/tenants/$tenantId/alerts': typeof SignedInTenantsTenantIdAlertsRoute;
+  '/tenants/$tenantId/settings': typeof SignedInTenantsTenantIdSettingsRoute;
   '/tenants/$tenantId/accounts/': typeof SignedInTenantsTenantIdAccountsIndexRoute;
   '/tenants/$tenantId/accounts/$appid/blacklist': typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
 }
 export interface FileRoutesByTo {
   '/login': typeof LoginRoute;
+  '/alerts': typeof SignedInAlertsRoute;
+  '/platform': typeof SignedInPlatformRoute;
   '/': typeof SignedInIndexRoute;
+  '/tenants/$tenantId/alerts': typeof SignedInTenantsTenantIdAlertsRoute;
+  '/tenants/$tenantId/settings': typeof SignedInTenantsTenantIdSettingsRoute;
   '/tenants/$tenantId/accounts': typeof SignedInTenantsTenantIdAccountsIndexRoute;
   '/tenants/$tenantId/accounts/$appid/blacklist': typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
 }
@@ -58,7 +92,11 @@ export interface FileRoutesById {
   __root__: typeof rootRouteImport;
   '/_signed-in': typeof SignedInRouteWithChildren;
   '/login': typeof LoginRoute;
+  '/_signed-in/alerts': typeof SignedInAlertsRoute;
+  '/_signed-in/platform': typeof SignedInPlatformRoute;
   '/_signed-in/': typeof SignedInIndexRoute;
+  '/_signed-in/tenants/$tenantId/alerts': typeof SignedInTenantsTenantIdAlertsRoute;
+  '/_signed-in/tenants/$tenantId/settings': typeof SignedInTenantsTenantIdSettingsRoute;
   '/_signed-in/tenants/$tenantId/accounts/': typeof SignedInTenantsTenantIdAccountsIndexRoute;
   '/_signed-in/tenants/$tenantId/accounts/$appid/blacklist': typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
 }
@@ -67,19 +105,31 @@ export interface FileRouteTypes {
   fullPaths:
     | '/'
     | '/login'
+    | '/alerts'
+    | '/platform'
+    | '/tenants/$tenantId/alerts'
+    | '/tenants/$tenantId/settings'
     | '/tenants/$tenantId/accounts/'
     | '/tenants/$tenantId/accounts/$appid/blacklist';
   fileRoutesByTo: FileRoutesByTo;
   to:
     | '/login'
+    | '/alerts'
+    | '/platform'
     | '/'
+    | '/tenants/$tenantId/alerts'
+    | '/tenants/$tenantId/settings'
     | '/tenants/$tenantId/accounts'
     | '/tenants/$tenantId/accounts/$appid/blacklist';
   id:
     | '__root__'
     | '/_signed-in'
     | '/login'
+    | '/_signed-in/alerts'
+    | '/_signed-in/platform'
     | '/_signed-in/'
+    | '/_signed-in/tenants/$tenantId/alerts'
+    | '/_signed-in/tenants/$tenantId/settings'
     | '/_signed-in/tenants/$tenantId/accounts/'
     | '/_signed-in/tenants/$tenantId/accounts/$appid/blacklist';
   fileRoutesById: FileRoutesById;
@@ -112,6 +162,34 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof SignedInIndexRouteImport;
       parentRoute: typeof SignedInRoute;
     };
+    '/_signed-in/alerts': {
+      id: '/_signed-in/alerts';
+      path: '/alerts';
+      fullPath: '/alerts';
+      preLoaderRoute: typeof SignedInAlertsRouteImport;
+      parentRoute: typeof SignedInRoute;
+    };
+    '/_signed-in/platform': {
+      id: '/_signed-in/platform';
+      path: '/platform';
+      fullPath: '/platform';
+      preLoaderRoute: typeof SignedInPlatformRouteImport;
+      parentRoute: typeof SignedInRoute;
+    };
+    '/_signed-in/tenants/$tenantId/alerts': {
+      id: '/_signed-in/tenants/$tenantId/alerts';
+      path: '/tenants/$tenantId/alerts';
+      fullPath: '/tenants/$tenantId/alerts';
+      preLoaderRoute: typeof SignedInTenantsTenantIdAlertsRouteImport;
+      parentRoute: typeof SignedInRoute;
+    };
+    '/_signed-in/tenants/$tenantId/settings': {
+      id: '/_signed-in/tenants/$tenantId/settings';
+      path: '/tenants/$tenantId/settings';
+      fullPath: '/tenants/$tenantId/settings';
+      preLoaderRoute: typeof SignedInTenantsTenantIdSettingsRouteImport;
+      parentRoute: typeof SignedInRoute;
+    };
     '/_signed-in/tenants/$tenantId/accounts/': {
       id: '/_signed-in/tenants/$tenantId/accounts/';
       path: '/tenants/$tenantId/accounts';
@@ -130,13 +208,21 @@ declare module '@tanstack/react-router' {
 }
 
 interface SignedInRouteChildren {
+  SignedInAlertsRoute: typeof SignedInAlertsRoute;
+  SignedInPlatformRoute: typeof SignedInPlatformRoute;
   SignedInIndexRoute: typeof SignedInIndexRoute;
+  SignedInTenantsTenantIdAlertsRoute: typeof SignedInTenantsTenantIdAlertsRoute;
+  SignedInTenantsTenantIdSettingsRoute: typeof SignedInTenantsTenantIdSettingsRoute;
   SignedInTenantsTenantIdAccountsIndexRoute: typeof SignedInTenantsTenantIdAccountsIndexRoute;
   SignedInTenantsTenantIdAccountsAppidBlacklistRoute: typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
 }
 
 const SignedInRouteChildren: SignedInRouteChildren = {
+  SignedInAlertsRoute: SignedInAlertsRoute,
+  SignedInPlatformRoute: SignedInPlatformRoute,
   SignedInIndexRoute: SignedInIndexRoute,
+  SignedInTenantsTenantIdAlertsRoute: SignedInTenantsTenantIdAlertsRoute,
+  SignedInTenantsTenantIdSettingsRoute: SignedInTenantsTenantIdSettingsRoute,
   SignedInTenantsTenantIdAccountsIndexRoute:
     SignedInTenantsTenantIdAccountsIndexRoute,
   SignedInTenantsTenantIdAccountsAppidBlacklistRoute:

@@ -1,6 +1,17 @@
 import { screen, waitFor, within } from '@testing-library/react';
 import { describe, expect, test } from 'vitest';
-import { anAccount, messages, otherTenant, page, platform, tenant, tenantsOwn, users } from '../testing/facts';
+import {
+  anAccount,
+  lostRefreshToken,
+  messages,
+  otherTenant,
+  page,
+  platform,
+  tenant,
+  tenantsOwn,
+  users,
+  wellHealth,
+} from '../testing/facts';
 import { open } from '../testing/open';
 import { FakeSteward, refuse } from '../testing/steward';
 
@@ -30,11 +41,8 @@ describe('The accounts', () => {
           state: 'needs_reauthorization',
           verify_type: -1,
           warnings: ['WeChat has warned this account (account_status 18).'],
-          token: {
-            expires_at: '2020-01-01T00:00:00Z',
-            renewed_at: null,
-            last_error: { errcode: 61023, message: 'refresh_token is invalid', rid: 'rid-1', at: '2020-01-01T00:00:00Z', advice: 'Ask.' },
-          },
+          token: { expires_at: '2020-01-01T00:00:00Z', renewed_at: null, last_error: lostRefreshToken },
+          health: { ...wellHealth, status: 'broken', next_attempt_at: null, last_error: lostRefreshToken },
         }),
       ),
     });
@@ -50,7 +58,8 @@ describe('The accounts', () => {
     expect(row('Shaky')).toHaveTextContent('Needs reauthorization');
     expect(row('Shaky')).toHaveTextContent('Not verified');
     expect(row('Shaky')).toHaveTextContent('expired');
-    expect(row('Shaky')).toHaveTextContent('Renewal failed: 61023');
+    expect(row('Good')).toHaveTextContent('OK');
+    expect(row('Shaky')).toHaveTextContent(/Broken.*61023/);
     expect(row('Shaky')).toHaveTextContent('WeChat has warned this account');
     expect(within(row('Good')).getByRole('link', { name: 'Blacklist of Good' })).toHaveAttribute('href', `${place}/wx01/blacklist`);
   });
@@ -75,6 +84,49 @@ describe('The accounts', () => {
     await user.type(screen.getByRole('textbox', { name: /Search/ }), '123{Enter}');
     await waitFor(() => expect(fake.callsTo(list).at(-1)?.query).toMatchObject({ state: 'limited', q: '123' }));
     expect(history.location.href).toBe(`${place}?state=limited&q=123`);
+  });
+
+  test('tell how the renewals of a token go: since when, how often, what WeChat says and what comes next', async () => {
+    const health = {
+      ...wellHealth,
+      status: 'failing' as const,
+      failing_since: '2020-01-01T00:00:00Z',
+      attempts: 4,
+      last_error: lostRefreshToken,
+    };
+    steward({ [list]: page(anAccount({ nick_name: 'Shaky', health })) });
+    const { user } = open(place);
+    await user.click(await screen.findByRole('button', { name: '61023 · 4 failed tries Health of Shaky' }));
+    const details = await screen.findByRole('tooltip');
+    expect(details).toHaveTextContent(/Steward goes on trying by itself/);
+    expect(details).toHaveTextContent(/Failing since\d+ years ago.*Failed tries4.*Next tryin \d+ years/);
+    expect(details).toHaveTextContent(/refresh_token is invalid.*61023.*Ask the merchant to open a connect link.*rid-1/);
+  });
+
+  test('say where another system fetches tokens too, for as long as it does', async () => {
+    const now = new Date().toISOString();
+    const of = (nick_name: string, refused_early: number, refused_early_at: string) =>
+      anAccount({ appid: `wx${nick_name}`, nick_name, health: { ...wellHealth, refused_early, refused_early_at } });
+    steward({ [list]: page(of('Once', 1, now), of('Often', 3, now), of('Formerly', 3, '2020-01-01T00:00:00Z')) });
+    const { user } = open(place);
+    await screen.findByText('Once');
+    expect(row('Once')).toHaveTextContent('Fetched elsewhere?');
+    expect(row('Often')).toHaveTextContent('Another system fetches tokens');
+    expect(row('Formerly')).toHaveTextContent('OK');
+    await user.click(screen.getByRole('button', { name: 'Details Health of Often' }));
+    const details = await screen.findByRole('tooltip');
+    expect(details).toHaveTextContent('WeChat refused 3 tokens before their time, last just now.');
+    expect(details).toHaveTextContent('find it and stop it');
+  });
+
+  test('are filtered by health', async () => {
+    const fake = steward();
+    const { user, history } = open(place);
+    await screen.findByText('Lotus');
+    await user.click(screen.getByRole('combobox', { name: 'Health' }));
+    await user.click(await screen.findByText('Exhausted'));
+    await waitFor(() => expect(fake.callsTo(list).at(-1)?.query).toMatchObject({ health: 'exhausted' }));
+    expect(history.location.href).toBe(`${place}?health=exhausted`);
   });
 
   test('do not follow an address with a state that does not exist', async () => {
@@ -131,12 +183,33 @@ describe('The tenant', () => {
     expect(window.localStorage.getItem('steward.tenant')).toBe('t2');
   });
 
+  test('is changed without leaving the page', async () => {
+    steward({ 'GET /v1/tenants/t1/alerts': page(), 'GET /v1/tenants/t2/alerts': page() });
+    const { user, history } = open('/tenants/t1/alerts');
+    await screen.findByText('Nothing is broken.');
+    await user.click(screen.getByRole('combobox', { name: 'Tenant' }));
+    await user.click(await screen.findByText('Harbour Books'));
+    await waitFor(() => expect(history.location.pathname).toBe('/tenants/t2/alerts'));
+  });
+
+  test('is still the one looked at last on the pages of the whole platform', async () => {
+    steward({ 'GET /v1/tenants/t2/authorizers': page(anAccount({ nick_name: 'Harbour' })), 'GET /v1/components': page() });
+    const { user, history } = open('/tenants/t2/accounts');
+    await screen.findByText('Harbour');
+    await user.click(screen.getByRole('link', { name: 'Platform' }));
+    await screen.findByText(/No third-party platform/);
+    await user.click(screen.getByRole('link', { name: 'Accounts' }));
+    await screen.findByText('Harbour');
+    expect(history.location.pathname).toBe('/tenants/t2/accounts');
+  });
+
   test('is fixed with its own key', async () => {
     steward({ 'GET /v1/me': tenantsOwn, 'GET /v1/tenants/t1': tenant });
     const { history } = open('/');
     expect(await screen.findByText('Lotus Tea')).toBeVisible();
     expect(history.location.pathname).toBe(place);
     expect(screen.queryByRole('combobox', { name: 'Tenant' })).toBeNull();
+    expect(screen.queryByRole('link', { name: 'Platform' })).toBeNull();
   });
 });
 

@@ -4,7 +4,7 @@ import { getRouteApi } from '@tanstack/react-router';
 import { Button, Select } from 'antd';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { AuthorizerState } from '../client';
+import type { AuthorizerState, HealthStatus } from '../client';
 import { listAuthorizersOptions } from '../client/@tanstack/react-query.gen';
 import { ConnectDialog } from '../connect/ConnectDialog';
 import { useTitle } from '../frame/useTitle';
@@ -15,7 +15,7 @@ import { ProblemAlert } from '../problem/ProblemAlert';
 import { useMay } from '../session/useMe';
 import { AccountsTable } from './AccountsTable';
 import { NoAccounts } from './NoAccounts';
-import { states, type AccountsSearch } from './search';
+import { healths, states, type AccountsSearch } from './search';
 
 const route = getRouteApi('/_signed-in/tenants/$tenantId/accounts/');
 
@@ -37,7 +37,7 @@ function TenantAccounts() {
   const accounts = useQuery({
     ...listAuthorizersOptions({
       path: { tenant_id: tenantId },
-      query: { state: search.state, q: search.q, cursor: search.cursor, limit: 50 },
+      query: { state: search.state, health: search.health, q: search.q, cursor: search.cursor, limit: 50 },
     }),
     placeholderData: keepPreviousData,
     refetchInterval: 15_000,
@@ -60,7 +60,7 @@ function TenantAccounts() {
       {t('connect.button')}
     </Button>
   );
-  const filtered = search.q !== undefined || search.state !== undefined;
+  const filtered = search.q !== undefined || search.state !== undefined || search.health !== undefined;
   return (
     <div className="page">
       <div className="page-top">
@@ -79,6 +79,16 @@ function TenantAccounts() {
           ]}
           onChange={(state) => filter({ state: state === 'all' ? undefined : state })}
         />
+        <Select<HealthStatus | 'all'>
+          className="state-filter"
+          aria-label={t('accounts.healthFilter')}
+          value={search.health ?? 'all'}
+          options={[
+            { value: 'all', label: t('accounts.allHealths') },
+            ...healths.map((health) => ({ value: health, label: t(`health.${health}`) })),
+          ]}
+          onChange={(health) => filter({ health: health === 'all' ? undefined : health })}
+        />
       </div>
       {accounts.isError && <ProblemAlert problem={accounts.error} onRetry={() => void accounts.refetch()} />}
       {!(accounts.isError && !accounts.data) && (
@@ -86,7 +96,13 @@ function TenantAccounts() {
           accounts={accounts.data?.data}
           tenantId={tenantId}
           refreshing={accounts.isPlaceholderData}
-          empty={<NoAccounts filtered={filtered} connect={connect} onShowAll={() => filter({ q: undefined, state: undefined })} />}
+          empty={
+            <NoAccounts
+              filtered={filtered}
+              connect={connect}
+              onShowAll={() => filter({ q: undefined, state: undefined, health: undefined })}
+            />
+          }
         />
       )}
       <CursorPager {...pager} />

@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import type { Authorizer } from '../client';
 import { Facts } from '../frame/Facts';
 import { useNarrow } from '../frame/useNarrow';
+import { HealthCell } from '../health/HealthCell';
 import { AccountIdentity } from './AccountIdentity';
 import { AccountState } from './AccountState';
 import { AccountWarnings } from './AccountWarnings';
@@ -28,18 +29,24 @@ export function AccountsTable({ accounts, tenantId, refreshing, empty }: Props) 
     {
       key: 'account',
       title: t('accounts.account'),
-      width: 240,
+      width: 230,
       render: (_, account) => <AccountIdentity account={account} tenantId={tenantId} />,
     },
-    { key: 'state', title: t('accounts.state'), width: 200, render: (_, account) => <AccountState account={account} /> },
-    { key: 'token', title: t('accounts.token'), width: 190, render: (_, account) => <TokenExpiry account={account} /> },
-    { key: 'sets', title: t('accounts.permissionSets'), width: 250, render: (_, account) => <PermissionSets account={account} /> },
-    { key: 'verification', title: t('accounts.verification'), width: 190, render: (_, account) => <Verification account={account} /> },
+    { key: 'state', title: t('accounts.state'), width: 190, render: (_, account) => <AccountState account={account} /> },
+    {
+      key: 'health',
+      title: t('accounts.health'),
+      width: 180,
+      render: (_, account) => <HealthCell health={account.health} of={account.nick_name || account.appid} />,
+    },
+    { key: 'token', title: t('accounts.token'), width: 150, render: (_, account) => <TokenExpiry expiresAt={account.token.expires_at} /> },
+    { key: 'sets', title: t('accounts.permissionSets'), width: 220, render: (_, account) => <PermissionSets account={account} /> },
+    { key: 'verification', title: t('accounts.verification'), width: 160, render: (_, account) => <Verification account={account} /> },
     { key: 'warnings', title: t('accounts.warnings'), render: (_, account) => <AccountWarnings account={account} /> },
     {
       key: 'blacklist',
       title: <span className="unseen">{t('blacklist.title')}</span>,
-      width: 100,
+      width: 90,
       render: (_, account) => <BlacklistLink account={account} tenantId={tenantId} />,
     },
   ];
@@ -49,7 +56,7 @@ export function AccountsTable({ accounts, tenantId, refreshing, empty }: Props) 
   return (
     <Table<Authorizer>
       size="small"
-      className={narrow ? 'facts-table' : 'facts-table wide-table'}
+      className={narrow ? 'facts-table' : 'facts-table wide-table accounts-table'}
       rowKey="appid"
       columns={narrow ? card : columns}
       dataSource={accounts}
@@ -71,7 +78,8 @@ function AccountCard({ account, tenantId }: { account: Authorizer; tenantId: str
         facts={[
           [t('accounts.permissionSets'), <PermissionSets account={account} />],
           [t('accounts.verification'), <Verification account={account} />],
-          [t('accounts.token'), <TokenExpiry account={account} />],
+          [t('accounts.health'), <HealthCell health={account.health} of={account.nick_name || account.appid} />],
+          [t('accounts.token'), <TokenExpiry expiresAt={account.token.expires_at} />],
         ]}
       />
       <AccountWarnings account={account} />

@@ -1,7 +1,19 @@
 import { screen, waitFor, within } from '@testing-library/react';
 import { describe, expect, test } from 'vitest';
 import type { BlacklistEntry } from '../client';
-import { aBatch, anAccount, anEntry, anItem, messages, page, platform, tenant, users } from '../testing/facts';
+import {
+  aBatch,
+  anAccount,
+  anEntry,
+  anItem,
+  lostRefreshToken,
+  messages,
+  page,
+  platform,
+  tenant,
+  users,
+  wellHealth,
+} from '../testing/facts';
 import { open } from '../testing/open';
 import { FakeSteward, noAnswer, refuse } from '../testing/steward';
 
@@ -89,6 +101,67 @@ describe('The blacklist', () => {
     open(place);
     expect(await screen.findByText(/“User management” \(2\) has not been granted/)).toBeVisible();
     expect(screen.getByRole('button', { name: 'Authorize again' })).toBeVisible();
+  });
+});
+
+describe('The token of the account', () => {
+  const health = {
+    ...wellHealth,
+    status: 'exhausted' as const,
+    failing_since: '2020-01-01T00:00:00Z',
+    attempts: 15,
+    last_error: lostRefreshToken,
+  };
+
+  test('that cannot be renewed is explained, and renewed by hand', async () => {
+    const fake = steward({ [`GET ${api}`]: anAccount({ health }) });
+    const { user } = open(place);
+    const alert = (await screen.findByText(/has not been renewed for more than a day/)).closest('[role=alert]');
+    expect(alert).toHaveTextContent(/Failed tries15.*refresh_token is invalid.*61023.*Ask the merchant.*rid-1/);
+    fake.on(`POST ${api}/renew`, () => {
+      fake.on(`GET ${api}`, anAccount());
+      return anAccount();
+    });
+    await user.click(screen.getByRole('button', { name: 'Renew now' }));
+    expect(await screen.findByText('The token has been renewed.')).toBeVisible();
+    await waitFor(() => expect(alert).not.toBeInTheDocument());
+    expect(fake.callsTo(`POST ${api}/renew`)).toHaveLength(1);
+  });
+
+  test('that WeChat refuses again says so, with what to do', async () => {
+    steward({
+      [`GET ${api}`]: anAccount({ health }),
+      [`POST ${api}/renew`]: refuse(502, 'wechat-refused', { errcode: 61023, rid: 'rid-2', advice: 'Ask the merchant.' }),
+    });
+    const { user } = open(place);
+    await user.click(await screen.findByRole('button', { name: 'Renew now' }));
+    const problem = (await screen.findByText('Detail of wechat-refused.')).closest('[role=alert]');
+    expect(problem).toHaveTextContent(/61023.*Ask the merchant\..*rid-2/);
+  });
+
+  test('that is lost comes back through a link for this account and platform alone', async () => {
+    const links = 'POST /v1/tenants/t1/connect-links';
+    const fake = steward({
+      [`GET ${api}`]: anAccount({
+        state: 'needs_reauthorization',
+        component_appid: 'wxc2',
+        health: { ...wellHealth, status: 'broken', next_attempt_at: null, last_error: lostRefreshToken },
+      }),
+      [links]: { id: 'l1', url: 'https://steward.test/connect/secret', expires_at: '2099-01-01T00:00:00Z' },
+      'GET /v1/tenants/t1/connect-links': page(),
+    });
+    const { user } = open(place);
+    expect((await screen.findByText('The merchant has to authorize us again.')).closest('[role=alert]')).toHaveTextContent('61023');
+    await user.click(screen.getByRole('button', { name: 'Authorize again' }));
+    await user.click(await screen.findByRole('button', { name: 'Create link' }));
+    expect(await screen.findByRole('link', { name: 'https://steward.test/connect/secret' })).toBeVisible();
+    expect(fake.callsTo(links)[0]?.body).toEqual({ expires_in: 86_400, appid: 'wx01', component_appid: 'wxc2' });
+  });
+
+  test('is not renewed with a key that may not', async () => {
+    steward({ 'GET /v1/me': { ...platform, scopes: ['authorizers:read'] } });
+    open(place);
+    expect(await screen.findByRole('button', { name: 'Renew now' })).toBeDisabled();
   });
 });
 

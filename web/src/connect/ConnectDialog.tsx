@@ -17,15 +17,17 @@ interface Props {
   tenantId: string;
   /** Only this account may authorize through the link; undefined: any of the merchant's. */
   appid?: string;
+  /** The third-party platform that it is authorized for; undefined: asked for where there are several. */
+  componentAppid?: string;
   onClose: () => void;
 }
 
 /** Makes a connect link and shows it: this once, because Steward keeps only a hash of it. */
-export function ConnectDialog({ tenantId, appid, onClose }: Props) {
+export function ConnectDialog({ tenantId, appid, componentAppid, onClose }: Props) {
   const { t } = useTranslation();
   const queryClient = useQueryClient();
   const [lifetime, setLifetime] = useState<number>(24 * hour);
-  const [component, setComponent] = useState('');
+  const [component, setComponent] = useState(componentAppid ?? '');
   const create = useMutation(createConnectLinkMutation());
   const submit = () =>
     create.mutate({ path: { tenant_id: tenantId }, body: { expires_in: lifetime, appid, component_appid: component || undefined } });
@@ -58,7 +60,7 @@ export function ConnectDialog({ tenantId, appid, onClose }: Props) {
               }))}
             />
           </Form.Item>
-          <ComponentField value={component} problem={create.error} onChange={setComponent} />
+          {componentAppid === undefined && <ComponentField value={component} problem={create.error} onChange={setComponent} />}
           {create.isError && <ProblemAlert problem={create.error} />}
           <Button type="primary" htmlType="submit" loading={create.isPending}>
             {t('connect.create')}

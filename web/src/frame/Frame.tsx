@@ -1,16 +1,18 @@
-import { Link, Outlet, useParams } from '@tanstack/react-router';
+import { Link, Outlet } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { useMe } from '../session/useMe';
 import { LanguageSwitch } from './LanguageSwitch';
 import { Logo } from './Logo';
+import { Pages } from './Pages';
 import { SignedInMenu } from './SignedInMenu';
 import { TenantChooser } from './TenantChooser';
+import { useShownTenant } from './useShownTenant';
 
 /** What surrounds every page of somebody who is signed in. */
 export function Frame() {
   const { t } = useTranslation();
   const me = useMe();
-  const { tenantId } = useParams({ strict: false });
+  const tenantId = useShownTenant(me);
   return (
     <>
       <a className="skip-link" href="#content">
@@ -21,13 +23,7 @@ export function Frame() {
           <Logo /> Steward
         </Link>
         <TenantChooser me={me} tenantId={tenantId} />
-        <nav aria-label={t('frame.pages')}>
-          {tenantId && (
-            <Link to="/tenants/$tenantId/accounts" params={{ tenantId }} activeOptions={{ includeSearch: false }} className="nav-link">
-              {t('frame.accounts')}
-            </Link>
-          )}
-        </nav>
+        <Pages me={me} tenantId={tenantId} />
         <div className="frame-end">
           <LanguageSwitch />
           <SignedInMenu me={me} />

@@ -1,7 +1,8 @@
 import { ShopOutlined } from '@ant-design/icons';
 import { useQuery } from '@tanstack/react-query';
-import { useNavigate } from '@tanstack/react-router';
+import { useMatchRoute, useNavigate } from '@tanstack/react-router';
 import { Select, Tag } from 'antd';
+import { useEffect } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Me } from '../client';
 import { getTenantOptions } from '../client/@tanstack/react-query.gen';
@@ -17,10 +18,17 @@ export function TenantChooser({ me, tenantId }: Props) {
   return me.tenant_id === null ? <Chooser tenantId={tenantId} /> : <FixedTenant tenantId={me.tenant_id} />;
 }
 
+/** The pages that every tenant has: on one of them, choosing another tenant leads to the same of that tenant's. */
+const pages = ['/tenants/$tenantId/alerts', '/tenants/$tenantId/settings'] as const;
+
 function Chooser({ tenantId }: { tenantId: string | undefined }) {
   const { t } = useTranslation();
   const navigate = useNavigate();
+  const matches = useMatchRoute();
   const tenants = useQuery(allTenantsOptions());
+  useEffect(() => {
+    if (tenantId !== undefined) rememberTenant(tenantId);
+  }, [tenantId]);
   return (
     <Select
       className="tenant-chooser"
@@ -37,9 +45,9 @@ function Chooser({ tenantId }: { tenantId: string | undefined }) {
         </>
       )}
       notFoundContent={t('frame.noTenantFound')}
-      onChange={(id: string) => {
-        rememberTenant(id);
-        void navigate({ to: '/tenants/$tenantId/accounts', params: { tenantId: id } });
+      onSelect={(id: string) => {
+        const to = pages.find((page) => matches({ to: page })) ?? '/tenants/$tenantId/accounts';
+        void navigate({ to, params: { tenantId: id } });
       }}
     />
   );

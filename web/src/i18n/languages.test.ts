@@ -77,6 +77,20 @@ test("WeChat's codes: every advice that the API gives has its Chinese", () => {
   expect(sentences.filter((sentence) => !(sentence in server.sentences))).toEqual([]);
 });
 
+test('What is said of broken tokens, of tickets and by a diagnosis has its Chinese', () => {
+  const files = ['authorizer/health.go', 'component/finding.go', 'component/reach.go', 'component/tokensql.go', 'component/watch.go'];
+  const said = files
+    .map((file) =>
+      readFileSync(`../${file}`, 'utf8')
+        .replace(/\/\/.*$/gm, '')
+        .replace(/"\s*\+\s*"/g, ''),
+    )
+    .flatMap((source) => [...source.matchAll(/"((?:[^"\\\n]|\\.)+\.)"/g)].map(([, text]) => text?.trim() ?? ''))
+    .filter((text) => /^([A-Z]|%s ).* /.test(text));
+  expect(said.length).toBeGreaterThan(40);
+  expect(said.filter((text) => !(text in server.sentences) && !(text in server.patterns))).toEqual([]);
+});
+
 test('Every code of a problem has its Chinese', () => {
   const table = readFileSync('../api/problem.go', 'utf8');
   const codes = [...table.matchAll(/answer\{[\w.]+, "([a-z-]+)"/g)].map(([, code]) => code ?? '');

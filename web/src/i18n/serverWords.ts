@@ -1,9 +1,9 @@
 import { useTranslation } from 'react-i18next';
 import type { Problem } from '../client';
+import { translate } from './translate';
 import chinese from './zh-server.json';
 
 const problems: Partial<Record<string, { title: string; help: string }>> = chinese.problems;
-const sentences: Partial<Record<string, string>> = chinese.sentences;
 
 interface ServerWords {
   /** A sentence of the API's in the reader's language; English where we have no translation of it. */
@@ -13,7 +13,7 @@ interface ServerWords {
   help: (problem: Problem) => string | undefined;
 }
 
-/** The API speaks English. For readers of Chinese, this finds our translation of its problems and of its fixed sentences. */
+/** The API speaks English. For readers of Chinese, this finds our translation of its problems and of its sentences. */
 export function useServerWords(): ServerWords {
   const { i18n } = useTranslation();
   if (i18n.language !== 'zh-CN') {
@@ -21,7 +21,7 @@ export function useServerWords(): ServerWords {
   }
   return {
     said: (english) => {
-      const translated = sentences[english];
+      const translated = translate(english);
       return translated === undefined ? { text: english, lang: 'en' } : { text: translated, lang: 'zh-CN' };
     },
     title: (problem) => problems[problem.code]?.title ?? (problem.title || problem.code),

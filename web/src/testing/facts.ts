@@ -1,18 +1,64 @@
-import type { Authorizer, Batch, BatchItem, BlacklistEntry, Me, PermissionSet, Tenant } from '../client';
+import type {
+  Alert,
+  Authorizer,
+  Batch,
+  BatchItem,
+  BlacklistEntry,
+  Component,
+  Me,
+  PermissionSet,
+  Reconciliation,
+  Tenant,
+  TokenError,
+  TokenHealth,
+} from '../client';
 
-export const tenant: Tenant = { id: 't1', name: 'Lotus Tea', status: 'active', created_at: '2026-01-01T00:00:00Z' };
-export const otherTenant: Tenant = { id: 't2', name: 'Harbour Books', status: 'active', created_at: '2026-01-02T00:00:00Z' };
+export const tenant: Tenant = { id: 't1', name: 'Lotus Tea', status: 'active', token_handout: false, created_at: '2026-01-01T00:00:00Z' };
+export const otherTenant: Tenant = {
+  id: 't2',
+  name: 'Harbour Books',
+  status: 'active',
+  token_handout: false,
+  created_at: '2026-01-02T00:00:00Z',
+};
 
 export const platform: Me = {
   kind: 'platform_key',
   name: 'ops',
   tenant_id: null,
-  scopes: ['authorizers:read', 'connect-links:write', 'blacklist:read', 'blacklist:write', 'keys:write', 'audit:read'],
+  scopes: [
+    'authorizers:read',
+    'authorizers:write',
+    'tokens:read',
+    'connect-links:write',
+    'blacklist:read',
+    'blacklist:write',
+    'keys:write',
+    'audit:read',
+  ],
 };
 export const tenantsOwn: Me = { ...platform, kind: 'tenant_key', name: 'lotus-crm', tenant_id: 't1' };
 
 export const messages: PermissionSet = { id: 1, name_zh: '消息管理权限', name_en: 'message management' };
 export const users: PermissionSet = { id: 2, name_zh: '用户管理权限', name_en: 'user management' };
+
+export const wellHealth: TokenHealth = {
+  status: 'ok',
+  failing_since: null,
+  attempts: 0,
+  next_attempt_at: '2099-01-01T00:00:00Z',
+  last_error: null,
+  refused_early: 0,
+  refused_early_at: null,
+};
+
+export const lostRefreshToken: TokenError = {
+  errcode: 61023,
+  message: 'refresh_token is invalid',
+  rid: 'rid-1',
+  at: '2026-01-01T00:00:00Z',
+  advice: 'Ask the merchant to open a connect link and authorize the platform again.',
+};
 
 export function anAccount(values: Partial<Authorizer> = {}): Authorizer {
   return {
@@ -37,6 +83,67 @@ export function anAccount(values: Partial<Authorizer> = {}): Authorizer {
     authorized_at: '2026-01-01T00:00:00Z',
     revoked_at: null,
     token: { expires_at: null, renewed_at: null, last_error: null },
+    health: wellHealth,
+    ...values,
+  };
+}
+
+export function aComponent(values: Partial<Component> = {}): Component {
+  return {
+    appid: 'wxc0',
+    name: 'Our platform',
+    event_url: 'https://steward.test/wechat/wxc0/events',
+    message_url: 'https://steward.test/wechat/wxc0/messages/$APPID$',
+    ticket_received_at: '2026-01-01T00:00:00Z',
+    ticket_requested_at: null,
+    previous_keys_until: null,
+    access_token_expires_at: '2099-01-01T00:00:00Z',
+    access_token_renewed_at: '2026-01-01T00:00:00Z',
+    last_error: null,
+    health: wellHealth,
+    created_at: '2026-01-01T00:00:00Z',
+    ...values,
+  };
+}
+
+export function anAlert(values: Partial<Alert> = {}): Alert {
+  return {
+    id: 'a1',
+    kind: 'renewal_failing',
+    component_appid: 'wxc0',
+    tenant_id: 't1',
+    appid: 'wx01',
+    nick_name: 'Lotus',
+    raised_at: '2026-01-01T00:00:00Z',
+    last_seen_at: '2026-01-02T00:00:00Z',
+    cleared_at: null,
+    errcode: 61023,
+    rid: 'rid-1',
+    message: 'refresh_token is invalid',
+    advice: 'Ask the merchant to open a connect link and authorize the platform again.',
+    ...values,
+  };
+}
+
+export function aReconciliation(values: Partial<Reconciliation> = {}): Reconciliation {
+  return {
+    id: 'r1',
+    component_appid: 'wxc0',
+    status: 'done',
+    requested_by: 'ops (platform_key)',
+    total: 0,
+    listed: 0,
+    added: 0,
+    restored: 0,
+    absent: 0,
+    profiles: 0,
+    errcode: null,
+    rid: '',
+    error: '',
+    advice: '',
+    created_at: '2026-01-02T00:00:00Z',
+    started_at: null,
+    ended_at: null,
     ...values,
   };
 }

@@ -1,0 +1,5 @@
+import type { Reconciliation } from '../client';
+
+export function isOver({ status }: Reconciliation): boolean {
+  return status === 'done' || status === 'failed';
+}

@@ -1,0 +1,48 @@
+import { Link } from '@tanstack/react-router';
+import { useTranslation } from 'react-i18next';
+import { AllOpenAlerts, OpenAlerts } from '../alert/OpenAlerts';
+import type { Me } from '../client';
+
+interface Props {
+  me: Me;
+  /** Undefined where there is no tenant. */
+  tenantId: string | undefined;
+}
+
+const activeOptions = { includeSearch: false };
+
+/** The ways to all pages: those of the tenant, and for the service provider those of the whole. */
+export function Pages({ me, tenantId }: Props) {
+  const { t } = useTranslation();
+  const platform = me.kind === 'platform_key';
+  return (
+    <nav aria-label={t('frame.pages')} className="pages">
+      {tenantId && (
+        <>
+          <Link to="/tenants/$tenantId/accounts" params={{ tenantId }} activeOptions={activeOptions} className="nav-link">
+            {t('frame.accounts')}
+          </Link>
+          <Link to="/tenants/$tenantId/alerts" params={{ tenantId }} activeOptions={activeOptions} className="nav-link">
+            {t('frame.alerts')} <OpenAlerts tenantId={tenantId} />
+          </Link>
+        </>
+      )}
+      {tenantId && platform && (
+        <Link to="/tenants/$tenantId/settings" params={{ tenantId }} className="nav-link">
+          {t('frame.settings')}
+        </Link>
+      )}
+      {platform && (
+        <>
+          <span className="pages-line" aria-hidden />
+          <Link to="/alerts" activeOptions={activeOptions} className="nav-link">
+            {t('frame.allAlerts')} <AllOpenAlerts />
+          </Link>
+          <Link to="/platform" activeOptions={{ includeHash: false }} className="nav-link">
+            {t('frame.platform')}
+          </Link>
+        </>
+      )}
+    </nav>
+  );
+}
