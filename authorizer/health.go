@@ -3,7 +3,6 @@ package authorizer
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -97,7 +96,7 @@ func tellState(ctx context.Context, tx pgx.Tx, account Account, state State, rea
 		StateNeedsReauthorization: alert.NeedsReauthorization, StateRevoked: alert.Revoked, StateLimited: alert.Limited,
 	}
 	about := alert.Subject{ComponentAppID: account.ComponentAppID, AuthorizerID: account.ID}
-	over := []alert.Kind{alert.RenewalFailing}
+	over := []alert.Kind{alert.RenewalFailing, alert.TokenContested}
 	for other, kind := range kinds {
 		if other != state {
 			over = append(over, kind)
@@ -116,23 +115,29 @@ var stateAdvice = map[State]string{
 	StateLimited:              "Ask the merchant to log in to mp.weixin.qq.com and see to the notice there.",
 }
 
-// settleContested clears alerts about refusals that have not come again.
+// settleContested forgets refusals that have not come again, and clears their alerts.
 func (s *Service) settleContested(ctx context.Context) error {
 	now := s.now().UTC()
-	rows, err := s.pool.Query(ctx, `
-		UPDATE authorizer_tokens t SET refused_early = 0
-		FROM alerts l WHERE l.authorizer_id = t.authorizer_id AND l.kind = $1 AND l.cleared_at IS NULL
-			AND (t.refused_early_at <= $2 OR t.refused_early = 0)
-		RETURNING t.authorizer_id, t.component_appid`, alert.TokenContested, now.Add(-contestedKept))
-	if err != nil {
-		return fmt.Errorf("settle contested tokens: %w", err)
-	}
-	settled, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (about alert.Subject, err error) {
-		return about, row.Scan(&about.AuthorizerID, &about.ComponentAppID)
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `
+			UPDATE authorizer_tokens SET refused_early = 0 WHERE refused_early > 0 AND refused_early_at <= $1
+			RETURNING authorizer_id, component_appid`, now.Add(-contestedKept))
+		if err != nil {
+			return err
+		}
+		settled, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (about alert.Subject, err error) {
+			return about, row.Scan(&about.AuthorizerID, &about.ComponentAppID)
+		})
+		if err != nil {
+			return err
+		}
+		for _, about := range settled {
+			if err := alert.Clear(ctx, tx, about, now, alert.TokenContested); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
-	for _, about := range settled {
-		err = errors.Join(err, alert.Clear(ctx, s.pool, about, now, alert.TokenContested))
-	}
 	if err != nil {
 		return fmt.Errorf("settle contested tokens: %w", err)
 	}

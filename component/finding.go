@@ -284,7 +284,7 @@ func (x examination) secondInstallation() Check {
 	}
 	switch {
 	case x.contested > 0:
-		c.Reason += fmt.Sprintf(" Tokens of %d accounts end before their time too.", x.contested)
+		c.Reason += fmt.Sprintf(" Accounts whose tokens end before their time too: %d.", x.contested)
 		if c.Status == CheckOK {
 			c.Status = CheckWarn
 		}

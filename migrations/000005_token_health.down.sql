@@ -7,6 +7,7 @@ ALTER TABLE authorizers DROP COLUMN profile_due_at;
 CREATE INDEX authorizers_by_profile_age ON authorizers (profile_read_at NULLS FIRST) WHERE state IN ('active', 'limited');
 
 DROP INDEX authorizer_tokens_failing;
+DROP INDEX authorizer_tokens_contested;
 DROP INDEX authorizer_tokens_by_due;
 UPDATE authorizer_tokens SET renew_after = now() WHERE renew_after IS NULL;
 ALTER TABLE authorizer_tokens

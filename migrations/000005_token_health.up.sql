@@ -40,6 +40,7 @@ ALTER TABLE authorizer_tokens
     ADD CONSTRAINT authorizer_tokens_account FOREIGN KEY (authorizer_id, component_appid) REFERENCES authorizers (id, component_appid);
 DROP INDEX authorizer_tokens_by_due;
 CREATE INDEX authorizer_tokens_by_due ON authorizer_tokens (component_appid, shard, renew_after);
+CREATE INDEX authorizer_tokens_contested ON authorizer_tokens (refused_early_at) WHERE refused_early > 0;
 CREATE INDEX authorizer_tokens_failing ON authorizer_tokens (authorizer_id) WHERE failures > 0;
 
 -- When to read the profile next: a time of each account's own, so that they do not all come due together.

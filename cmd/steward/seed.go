@@ -103,6 +103,10 @@ func seed(ctx context.Context, a *app, sim *simulator.Server, dir string) (seede
 	if err := sim.PushTicket(ctx); err != nil {
 		return seeded{}, err
 	}
+	// A token that this WeChat does not remember would look as if another system had ended it.
+	if _, err := a.pool.Exec(ctx, `UPDATE component_tokens SET expires_at = renewed_at, renew_after = now()`); err != nil {
+		return seeded{}, err
+	}
 	s, first, err := loadSeed(ctx, a, dir)
 	if err != nil {
 		return seeded{}, err
