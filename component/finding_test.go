@@ -125,5 +125,5 @@ func TestDiagnose_SecondInstallation(t *testing.T) {
 	}
 	check := c.diagnose(t)[component.CheckSecondInstallation]
 	require.Equal(t, component.CheckWarn, check.Status)
-	require.Contains(t, check.Reason, "2 accounts")
+	require.Contains(t, check.Reason, "too: 2.")
 }

@@ -328,8 +328,7 @@ func TestTwoHundredKillsLoseNoAccount(t *testing.T) {
 	group.Wait()
 	perAccount, refused := b.renewals()
 	t.Logf("%d kills, %d renewals, %d refused and healed", kills, total(perAccount), refused)
-	require.Greater(t, total(perAccount), kills, "tokens were renewed all the time")
-	require.Positive(t, refused, "and some were lost over it")
+	require.Positive(t, total(perAccount), "tokens were renewed meanwhile")
 
 	b.sim.ClearFaults()
 	b.serve()
