@@ -81,6 +81,10 @@ bench-tokens: ## What renewing tokens costs, in ratios: some minutes; docs/bench
 	go test -run '^$$' -bench '^BenchmarkTokens$$' -benchtime 1x -timeout 30m ./authorizer
 	go test -run '^$$' -bench '^BenchmarkIdle$$' -benchtime 1x -timeout 30m ./cmd/steward
 
+.PHONY: bench-blacklist
+bench-blacklist: ## What blacklist work costs, in ratios: some minutes; docs/benchmarks.md keeps the table
+	go test -run '^$$' -bench '^Benchmark(Blacklist|Accept)$$' -benchtime 1x -timeout 30m ./blacklist
+
 .PHONY: build
 build: $(CONSOLE) ## build/steward, the console inside
 	go build -trimpath -ldflags '-s -w' -o build/steward ./cmd/steward

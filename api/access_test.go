@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/wechat-steward/steward/follower"
 	"github.com/wechat-steward/steward/internal/factory"
 	"github.com/wechat-steward/steward/tenant"
 )
@@ -57,6 +58,9 @@ func (o operation) request(t *testing.T, ids map[string]string, key string) requ
 		require.True(t, known, "how is the parameter %s of %s filled in?", p.Value.Name, o.id)
 		r.path = strings.ReplaceAll(r.path, "{"+p.Value.Name+"}", id)
 	}
+	if o.id == "findFollower" { // it wants one of two, which the contract cannot say
+		r.path += "?openid=a"
+	}
 	if o.body != nil {
 		r.body = example(t, "", &openapi3.SchemaRef{Value: o.body}, ids)
 	}
@@ -101,13 +105,15 @@ func (b *bundle) target(t *testing.T) map[string]string {
 	t.Helper()
 	batch := b.post(t, http.StatusAccepted, b.accountPath("/blacklist/block"), map[string]any{"openids": b.openids(1)})
 	pull := b.post(t, http.StatusAccepted, b.accountPath("/blacklist/pull"), nil)
+	_, err := b.followers.SetDirectory(t.Context(), b.Platform, b.tenantID, b.account.AppID, follower.Settings{Enabled: true})
+	require.NoError(t, err)
 	key, _ := b.newKeyOf(t, b.tenantID, tenant.KeyParams{})
 	reconciliation := b.do(t, request{method: "POST", key: b.platform, path: "/v1/components/" + b.ComponentAppID + "/reconciliations"})
 	require.Equal(t, http.StatusAccepted, reconciliation.status, reconciliation.body)
 	return map[string]string{
 		"tenant_id": b.tenantID.String(), "appid": b.account.AppID, "component_appid": b.ComponentAppID,
 		"batch_id": batch["id"].(string), "pull_id": pull["id"].(string), "key_id": key.ID.String(),
-		"reconciliation_id": reconciliation.json(t)["id"].(string), "key": "stw_unknown",
+		"reconciliation_id": reconciliation.json(t)["id"].(string), "key": "stw_unknown", "openid": b.openids(1)[0],
 	}
 }
 
@@ -165,6 +171,9 @@ func TestEveryOperation(t *testing.T) {
 				b.do(t, o.request(t, mixed, stranger)).problem(t, http.StatusNotFound, "not-found")
 			}
 			for _, p := range o.parameters {
+				if o.id == "findFollower" {
+					continue // an openid is no id of ours: whoever asks for one that the tenant does not know is told so
+				}
 				if id, isID := ids[p.Value.Name]; isID && p.Value.In == openapi3.ParameterInQuery {
 					r := o.request(t, mixed, stranger)
 					r.path += "?" + p.Value.Name + "=" + id
@@ -176,7 +185,7 @@ func TestEveryOperation(t *testing.T) {
 		t.Run(o.id+"/IdsThatDoNotExistAreNotFoundEvenByPlatform", func(t *testing.T) {
 			t.Parallel()
 			code := "not-found"
-			unknown := map[string]string{"key": "stw_unknown", "component_appid": b.ComponentAppID, "appid": factory.NewAppID()}
+			unknown := map[string]string{"key": "stw_unknown", "component_appid": b.ComponentAppID, "appid": factory.NewAppID(), "openid": "oNobody"}
 			if strings.Contains(o.path, "{component_appid}") {
 				code, unknown["component_appid"] = "unknown-component", factory.NewAppID()
 			}
@@ -219,9 +228,16 @@ var scopeOf = map[string]tenant.Scope{
 	"listConnectLinks": tenant.ConnectLinksWrite, "createConnectLink": tenant.ConnectLinksWrite,
 	"listAuthorizers": tenant.AuthorizersRead, "getAuthorizer": tenant.AuthorizersRead, "listAlerts": tenant.AuthorizersRead,
 	"renewAuthorizer": tenant.AuthorizersWrite, "getAccessToken": tenant.TokensRead,
+	"getFollowerDirectory": tenant.FollowersRead, "syncFollowers": tenant.FollowersRead, "listFollowers": tenant.FollowersRead,
+	"findFollower": tenant.FollowersRead, "setFollowerDirectory": tenant.AuthorizersWrite,
 	"listBlacklist": tenant.BlacklistRead, "startPull": tenant.BlacklistRead, "getPull": tenant.BlacklistRead,
 	"block": tenant.BlacklistWrite, "unblock": tenant.BlacklistWrite,
-	"listBatches": tenant.BlacklistRead, "getBatch": tenant.BlacklistRead, "listBatchItems": tenant.BlacklistRead,
+	"listBatches": tenant.BlacklistRead, "getBatch": tenant.BlacklistRead, "listBatchItems": tenant.BlacklistRead, "listHistory": tenant.BlacklistRead,
+	"cancelBatch": tenant.BlacklistWrite, "retryBatch": tenant.BlacklistWrite, "undoBatch": tenant.BlacklistWrite,
+	"getBlacklistWork": tenant.BlacklistRead, "getBlacklistQuota": tenant.BlacklistRead,
+	"holdBlacklistWork": tenant.BlacklistWrite, "resumeBlacklistWork": tenant.BlacklistWrite,
+	"adoptDrift": tenant.BlacklistWrite, "restoreDrift": tenant.BlacklistWrite,
+	"exportBlacklist": tenant.BlacklistRead, "exportBatchItems": tenant.BlacklistRead,
 }
 
 func TestEveryOperationOnTenantNeedsItsScope(t *testing.T) {
@@ -256,6 +272,10 @@ func TestEveryOperationOnTenantNeedsItsScope(t *testing.T) {
 				r.body = map[string]any{"name": "no more than its maker may do", "scopes": []any{scope}}
 			}
 			res := b.do(t, r)
+			if o.id == "retryBatch" || o.id == "undoBatch" { // there is nothing to do about the batch, which is hardly begun
+				require.Equal(t, http.StatusConflict, res.status, res.body)
+				return
+			}
 			require.Less(t, res.status, 300, res.body)
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -106,16 +107,16 @@ func (e AuthorizerState) Valid() bool {
 
 // Defines values for BatchAction.
 const (
-	Block   BatchAction = "block"
-	Unblock BatchAction = "unblock"
+	BatchActionBlock   BatchAction = "block"
+	BatchActionUnblock BatchAction = "unblock"
 )
 
 // Valid indicates whether the value is a known member of the BatchAction enum.
 func (e BatchAction) Valid() bool {
 	switch e {
-	case Block:
+	case BatchActionBlock:
 		return true
-	case Unblock:
+	case BatchActionUnblock:
 		return true
 	default:
 		return false
@@ -185,6 +186,30 @@ func (e BlacklistEntryWant) Valid() bool {
 	case BlacklistEntryWantLessThanNil:
 		return true
 	case BlacklistEntryWantUnblocked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BlacklistWorkStatus.
+const (
+	BlacklistWorkStatusHeld    BlacklistWorkStatus = "held"
+	BlacklistWorkStatusIdle    BlacklistWorkStatus = "idle"
+	BlacklistWorkStatusPaused  BlacklistWorkStatus = "paused"
+	BlacklistWorkStatusRunning BlacklistWorkStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the BlacklistWorkStatus enum.
+func (e BlacklistWorkStatus) Valid() bool {
+	switch e {
+	case BlacklistWorkStatusHeld:
+		return true
+	case BlacklistWorkStatusIdle:
+		return true
+	case BlacklistWorkStatusPaused:
+		return true
+	case BlacklistWorkStatusRunning:
 		return true
 	default:
 		return false
@@ -272,6 +297,54 @@ func (e DiagnosisCheckStatus) Valid() bool {
 	}
 }
 
+// Defines values for DriftRequestDrift.
+const (
+	DriftRequestDriftAny              DriftRequestDrift = "any"
+	DriftRequestDriftBlockedOutside   DriftRequestDrift = "blocked_outside"
+	DriftRequestDriftUnblockedOutside DriftRequestDrift = "unblocked_outside"
+)
+
+// Valid indicates whether the value is a known member of the DriftRequestDrift enum.
+func (e DriftRequestDrift) Valid() bool {
+	switch e {
+	case DriftRequestDriftAny:
+		return true
+	case DriftRequestDriftBlockedOutside:
+		return true
+	case DriftRequestDriftUnblockedOutside:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FollowerSyncStatus.
+const (
+	FollowerSyncStatusDone    FollowerSyncStatus = "done"
+	FollowerSyncStatusFailed  FollowerSyncStatus = "failed"
+	FollowerSyncStatusPaused  FollowerSyncStatus = "paused"
+	FollowerSyncStatusQueued  FollowerSyncStatus = "queued"
+	FollowerSyncStatusRunning FollowerSyncStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the FollowerSyncStatus enum.
+func (e FollowerSyncStatus) Valid() bool {
+	switch e {
+	case FollowerSyncStatusDone:
+		return true
+	case FollowerSyncStatusFailed:
+		return true
+	case FollowerSyncStatusPaused:
+		return true
+	case FollowerSyncStatusQueued:
+		return true
+	case FollowerSyncStatusRunning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusBroken    HealthStatus = "broken"
@@ -290,6 +363,24 @@ func (e HealthStatus) Valid() bool {
 	case HealthStatusFailing:
 		return true
 	case HealthStatusOk:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for HistoryEventAction.
+const (
+	HistoryEventActionBlock   HistoryEventAction = "block"
+	HistoryEventActionUnblock HistoryEventAction = "unblock"
+)
+
+// Valid indicates whether the value is a known member of the HistoryEventAction enum.
+func (e HistoryEventAction) Valid() bool {
+	switch e {
+	case HistoryEventActionBlock:
+		return true
+	case HistoryEventActionUnblock:
 		return true
 	default:
 		return false
@@ -338,6 +429,24 @@ func (e Outcome) Valid() bool {
 	case OutcomePending:
 		return true
 	case OutcomeSuperseded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PreviewAction.
+const (
+	PreviewActionBlock   PreviewAction = "block"
+	PreviewActionUnblock PreviewAction = "unblock"
+)
+
+// Valid indicates whether the value is a known member of the PreviewAction enum.
+func (e PreviewAction) Valid() bool {
+	switch e {
+	case PreviewActionBlock:
+		return true
+	case PreviewActionUnblock:
 		return true
 	default:
 		return false
@@ -400,6 +509,7 @@ const (
 	BlacklistRead     Scope = "blacklist:read"
 	BlacklistWrite    Scope = "blacklist:write"
 	ConnectLinksWrite Scope = "connect-links:write"
+	FollowersRead     Scope = "followers:read"
 	KeysWrite         Scope = "keys:write"
 	TokensRead        Scope = "tokens:read"
 )
@@ -418,6 +528,8 @@ func (e Scope) Valid() bool {
 	case BlacklistWrite:
 		return true
 	case ConnectLinksWrite:
+		return true
+	case FollowersRead:
 		return true
 	case KeysWrite:
 		return true
@@ -440,6 +552,90 @@ func (e TenantStatus) Valid() bool {
 	case TenantStatusActive:
 		return true
 	case TenantStatusSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Actual.
+const (
+	ActualAny       Actual = "any"
+	ActualBlocked   Actual = "blocked"
+	ActualUnblocked Actual = "unblocked"
+	ActualUnknown   Actual = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the Actual enum.
+func (e Actual) Valid() bool {
+	switch e {
+	case ActualAny:
+		return true
+	case ActualBlocked:
+		return true
+	case ActualUnblocked:
+		return true
+	case ActualUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Drift.
+const (
+	DriftAny              Drift = "any"
+	DriftBlockedOutside   Drift = "blocked_outside"
+	DriftUnblockedOutside Drift = "unblocked_outside"
+)
+
+// Valid indicates whether the value is a known member of the Drift enum.
+func (e Drift) Valid() bool {
+	switch e {
+	case DriftAny:
+		return true
+	case DriftBlockedOutside:
+		return true
+	case DriftUnblockedOutside:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Format.
+const (
+	FormatCsv    Format = "csv"
+	FormatNdjson Format = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the Format enum.
+func (e Format) Valid() bool {
+	switch e {
+	case FormatCsv:
+		return true
+	case FormatNdjson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Want.
+const (
+	WantBlocked   Want = "blocked"
+	WantNothing   Want = "nothing"
+	WantUnblocked Want = "unblocked"
+)
+
+// Valid indicates whether the value is a known member of the Want enum.
+func (e Want) Valid() bool {
+	switch e {
+	case WantBlocked:
+		return true
+	case WantNothing:
+		return true
+	case WantUnblocked:
 		return true
 	default:
 		return false
@@ -470,6 +666,129 @@ func (e ListBlacklistParamsActual) Valid() bool {
 	}
 }
 
+// Defines values for ListBlacklistParamsDrift.
+const (
+	ListBlacklistParamsDriftAny              ListBlacklistParamsDrift = "any"
+	ListBlacklistParamsDriftBlockedOutside   ListBlacklistParamsDrift = "blocked_outside"
+	ListBlacklistParamsDriftUnblockedOutside ListBlacklistParamsDrift = "unblocked_outside"
+)
+
+// Valid indicates whether the value is a known member of the ListBlacklistParamsDrift enum.
+func (e ListBlacklistParamsDrift) Valid() bool {
+	switch e {
+	case ListBlacklistParamsDriftAny:
+		return true
+	case ListBlacklistParamsDriftBlockedOutside:
+		return true
+	case ListBlacklistParamsDriftUnblockedOutside:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListBlacklistParamsWant.
+const (
+	ListBlacklistParamsWantBlocked   ListBlacklistParamsWant = "blocked"
+	ListBlacklistParamsWantNothing   ListBlacklistParamsWant = "nothing"
+	ListBlacklistParamsWantUnblocked ListBlacklistParamsWant = "unblocked"
+)
+
+// Valid indicates whether the value is a known member of the ListBlacklistParamsWant enum.
+func (e ListBlacklistParamsWant) Valid() bool {
+	switch e {
+	case ListBlacklistParamsWantBlocked:
+		return true
+	case ListBlacklistParamsWantNothing:
+		return true
+	case ListBlacklistParamsWantUnblocked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExportBlacklistParamsFormat.
+const (
+	ExportBlacklistParamsFormatCsv    ExportBlacklistParamsFormat = "csv"
+	ExportBlacklistParamsFormatNdjson ExportBlacklistParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the ExportBlacklistParamsFormat enum.
+func (e ExportBlacklistParamsFormat) Valid() bool {
+	switch e {
+	case ExportBlacklistParamsFormatCsv:
+		return true
+	case ExportBlacklistParamsFormatNdjson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExportBlacklistParamsActual.
+const (
+	ExportBlacklistParamsActualAny       ExportBlacklistParamsActual = "any"
+	ExportBlacklistParamsActualBlocked   ExportBlacklistParamsActual = "blocked"
+	ExportBlacklistParamsActualUnblocked ExportBlacklistParamsActual = "unblocked"
+	ExportBlacklistParamsActualUnknown   ExportBlacklistParamsActual = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the ExportBlacklistParamsActual enum.
+func (e ExportBlacklistParamsActual) Valid() bool {
+	switch e {
+	case ExportBlacklistParamsActualAny:
+		return true
+	case ExportBlacklistParamsActualBlocked:
+		return true
+	case ExportBlacklistParamsActualUnblocked:
+		return true
+	case ExportBlacklistParamsActualUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExportBlacklistParamsWant.
+const (
+	ExportBlacklistParamsWantBlocked   ExportBlacklistParamsWant = "blocked"
+	ExportBlacklistParamsWantNothing   ExportBlacklistParamsWant = "nothing"
+	ExportBlacklistParamsWantUnblocked ExportBlacklistParamsWant = "unblocked"
+)
+
+// Valid indicates whether the value is a known member of the ExportBlacklistParamsWant enum.
+func (e ExportBlacklistParamsWant) Valid() bool {
+	switch e {
+	case ExportBlacklistParamsWantBlocked:
+		return true
+	case ExportBlacklistParamsWantNothing:
+		return true
+	case ExportBlacklistParamsWantUnblocked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExportBatchItemsParamsFormat.
+const (
+	ExportBatchItemsParamsFormatCsv    ExportBatchItemsParamsFormat = "csv"
+	ExportBatchItemsParamsFormatNdjson ExportBatchItemsParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the ExportBatchItemsParamsFormat enum.
+func (e ExportBatchItemsParamsFormat) Valid() bool {
+	switch e {
+	case ExportBatchItemsParamsFormatCsv:
+		return true
+	case ExportBatchItemsParamsFormatNdjson:
+		return true
+	default:
+		return false
+	}
+}
+
 // AccessToken defines model for AccessToken.
 type AccessToken struct {
 	AccessToken string `json:"access_token"`
@@ -479,6 +798,12 @@ type AccessToken struct {
 
 	// ExpiresIn Whole seconds from now
 	ExpiresIn int `json:"expires_in"`
+}
+
+// Adopted defines model for Adopted.
+type Adopted struct {
+	// Adopted How many entries want now what is the case
+	Adopted int `json:"adopted"`
 }
 
 // Alert defines model for Alert.
@@ -650,12 +975,18 @@ type Batch struct {
 	Reason      string     `json:"reason"`
 
 	// RequestedBy name (kind)
-	RequestedBy string     `json:"requested_by"`
-	StartedAt   *time.Time `json:"started_at"`
+	RequestedBy string `json:"requested_by"`
+
+	// RetryOf The batch whose failures this one tries again
+	RetryOf   *string    `json:"retry_of"`
+	StartedAt *time.Time `json:"started_at"`
 
 	// Status done and cancelled have ended
 	Status BatchStatus `json:"status"`
-	Until  *time.Time  `json:"until"`
+
+	// UndoOf The batch whose changes this one takes back
+	UndoOf *string    `json:"undo_of"`
+	Until  *time.Time `json:"until"`
 }
 
 // BatchAction defines model for Batch.Action.
@@ -679,6 +1010,11 @@ type BatchItem struct {
 type BatchItemPage struct {
 	Data       []BatchItem `json:"data"`
 	NextCursor *string     `json:"next_cursor"`
+}
+
+// BatchOrPreview A Preview if `dry_run` was asked for, which has `dry_run` itself; else a Batch
+type BatchOrPreview struct {
+	union json.RawMessage
 }
 
 // BatchPage defines model for BatchPage.
@@ -724,14 +1060,66 @@ type BlacklistPage struct {
 	Total int `json:"total"`
 }
 
+// BlacklistQuotas defines model for BlacklistQuotas.
+type BlacklistQuotas struct {
+	Data []CallQuota `json:"data"`
+}
+
+// BlacklistWork defines model for BlacklistWork.
+type BlacklistWork struct {
+	Advice string `json:"advice"`
+	Appid  string `json:"appid"`
+
+	// By Who holds it: name (kind)
+	By string `json:"by"`
+
+	// Errcode WeChat's, where it refused
+	Errcode *int `json:"errcode"`
+
+	// Reason Why it is held or paused
+	Reason string `json:"reason"`
+	Rid    string `json:"rid"`
+
+	// Since Since when it is held
+	Since *time.Time `json:"since"`
+
+	// Status idle: nothing is pending; running: something is, and goes to WeChat; paused: it rests by itself and goes on by itself; held: somebody stopped it
+	Status BlacklistWorkStatus `json:"status"`
+
+	// SyncedAt When WeChat's whole list was last pulled
+	SyncedAt *time.Time `json:"synced_at"`
+
+	// Until Until when it is paused, where that is known
+	Until *time.Time `json:"until"`
+}
+
+// BlacklistWorkStatus idle: nothing is pending; running: something is, and goes to WeChat; paused: it rests by itself and goes on by itself; held: somebody stopped it
+type BlacklistWorkStatus string
+
 // BlockRequest defines model for BlockRequest.
 type BlockRequest struct {
+	// DryRun `true`: only tell what would be done, and do nothing
+	DryRun *bool `json:"dry_run,omitempty"`
+
 	// Openids Duplicates and blanks are taken out and counted as skipped
 	Openids OpenIDs `json:"openids"`
 	Reason  *string `json:"reason,omitempty"`
 
 	// Until When the block ends by itself
 	Until *time.Time `json:"until,omitempty"`
+}
+
+// CallQuota defines model for CallQuota.
+type CallQuota struct {
+	DailyLimit int `json:"daily_limit"`
+
+	// Known false: WeChat keeps no figures for it
+	Known bool `json:"known"`
+
+	// Path WeChat's path: reading, blocking, unblocking
+	Path   string `json:"path"`
+	Remain int    `json:"remain"`
+	Used   int    `json:"used"`
 }
 
 // ClaimRequest defines model for ClaimRequest.
@@ -878,6 +1266,21 @@ type DiagnosisCheckCheck string
 // DiagnosisCheckStatus `warn`: it works, and somebody should look at it; `fail`: it does not work, or soon will not; `unknown`: it could not be found out this time
 type DiagnosisCheckStatus string
 
+// DriftRequest defines model for DriftRequest.
+type DriftRequest struct {
+	// Drift Only these; `any` if left out
+	Drift *DriftRequestDrift `json:"drift,omitempty"`
+
+	// Openids Duplicates and blanks are taken out and counted as skipped
+	Openids *OpenIDs `json:"openids,omitempty"`
+
+	// Reason For people to read
+	Reason *string `json:"reason,omitempty"`
+}
+
+// DriftRequestDrift Only these; `any` if left out
+type DriftRequestDrift string
+
 // Empty defines model for Empty.
 type Empty = map[string]interface{}
 
@@ -885,13 +1288,161 @@ type Empty = map[string]interface{}
 type FieldError struct {
 	Detail string `json:"detail"`
 
-	// Pointer JSON pointer into the body (`/openids/3`; empty: the whole of it), or `query:NAME`, `header:NAME`
+	// Pointer JSON pointer into the body (`/openids/3`; empty: the whole of it), or `line:NUMBER` of a file, `query:NAME`, `header:NAME`
 	Pointer string `json:"pointer"`
 }
+
+// Follower defines model for Follower.
+type Follower struct {
+	AuthorizerAppid string `json:"authorizer_appid"`
+
+	// ChangedAt When we learned that they follow or that they left
+	ChangedAt time.Time `json:"changed_at"`
+
+	// Following false: somebody who has left; the openid still belongs to this account
+	Following bool   `json:"following"`
+	Openid    string `json:"openid"`
+
+	// Unionid Empty where there is none or where unionids are not kept
+	Unionid string `json:"unionid"`
+}
+
+// FollowerDirectory defines model for FollowerDirectory.
+type FollowerDirectory struct {
+	AuthorizerAppid string `json:"authorizer_appid"`
+
+	// ChangedAt When it was last turned on or off
+	ChangedAt *time.Time `json:"changed_at"`
+
+	// ChangedBy name (kind)
+	ChangedBy string `json:"changed_by"`
+	Enabled   bool   `json:"enabled"`
+
+	// Erasing Openids from before it was turned off are still being deleted; nobody is shown them
+	Erasing bool `json:"erasing"`
+
+	// Events WeChat tells of those who come and go, because permission set 1 is granted; without it only syncs do
+	Events bool `json:"events"`
+
+	// Followers How many followed when WeChat's list was last read whole
+	Followers *int `json:"followers"`
+
+	// NextSyncAt When the next sync begins by itself
+	NextSyncAt *time.Time    `json:"next_sync_at"`
+	Sync       *FollowerSync `json:"sync"`
+
+	// SyncedAt When that was
+	SyncedAt *time.Time `json:"synced_at"`
+	Unionids bool       `json:"unionids"`
+}
+
+// FollowerDirectoryRequest defines model for FollowerDirectoryRequest.
+type FollowerDirectoryRequest struct {
+	// Enabled Whether openids are kept
+	Enabled bool `json:"enabled"`
+
+	// Unionids Whether unionids are kept too; as it is if left out, and not where the directory was off
+	Unionids *bool `json:"unionids,omitempty"`
+}
+
+// FollowerList defines model for FollowerList.
+type FollowerList struct {
+	Data []Follower `json:"data"`
+}
+
+// FollowerPage defines model for FollowerPage.
+type FollowerPage struct {
+	Data       []Follower `json:"data"`
+	NextCursor *string    `json:"next_cursor"`
+	SyncedAt   *time.Time `json:"synced_at"`
+}
+
+// FollowerSync defines model for FollowerSync.
+type FollowerSync struct {
+	// Added Follow at WeChat and did not in the directory
+	Added   int        `json:"added"`
+	Advice  string     `json:"advice"`
+	AskedAt time.Time  `json:"asked_at"`
+	EndedAt *time.Time `json:"ended_at"`
+	Errcode *int       `json:"errcode"`
+
+	// Error What holds it up or has ended it
+	Error       string     `json:"error"`
+	PausedUntil *time.Time `json:"paused_until"`
+
+	// Read How many openids were read
+	Read int `json:"read"`
+
+	// Removed Followed in the directory and do not at WeChat
+	Removed int `json:"removed"`
+
+	// RequestedBy name (kind)
+	RequestedBy string     `json:"requested_by"`
+	Rid         string     `json:"rid"`
+	StartedAt   *time.Time `json:"started_at"`
+
+	// Status done and failed have ended; paused goes on by itself
+	Status FollowerSyncStatus `json:"status"`
+
+	// Total How long WeChat says the list is
+	Total *int `json:"total"`
+}
+
+// FollowerSyncStatus done and failed have ended; paused goes on by itself
+type FollowerSyncStatus string
 
 // HealthStatus `ok`; `failing`: renewals fail and are tried again by themselves; `exhausted`: they have failed for more than a day, and are tried
 // once a day and by hand; `broken`: nothing is tried any more, the merchant has to authorize again.
 type HealthStatus string
+
+// HistoryEvent defines model for HistoryEvent.
+type HistoryEvent struct {
+	Action HistoryEventAction `json:"action"`
+
+	// Advice What to do about a failure
+	Advice string `json:"advice"`
+
+	// At When it was asked for
+	At      time.Time `json:"at"`
+	BatchID string    `json:"batch_id"`
+
+	// By Who asked for it: name (kind)
+	By string `json:"by"`
+
+	// EndedAt When the outcome was known
+	EndedAt *time.Time `json:"ended_at"`
+
+	// Errcode Why WeChat refused
+	Errcode *int       `json:"errcode"`
+	Outcome Outcome    `json:"outcome"`
+	Reason  string     `json:"reason"`
+	Rid     string     `json:"rid"`
+	Until   *time.Time `json:"until"`
+}
+
+// HistoryEventAction defines model for HistoryEvent.Action.
+type HistoryEventAction string
+
+// HistoryPage defines model for HistoryPage.
+type HistoryPage struct {
+	Data       []HistoryEvent `json:"data"`
+	NextCursor *string        `json:"next_cursor"`
+}
+
+// HoldRequest defines model for HoldRequest.
+type HoldRequest struct {
+	// Reason For people to read
+	Reason *string `json:"reason,omitempty"`
+}
+
+// Malformed defines model for Malformed.
+type Malformed struct {
+	// Beginning What it begins with
+	Beginning string `json:"beginning"`
+
+	// Index Its place in openids, counted from 0
+	Index int `json:"index"`
+}
 
 // Me defines model for Me.
 type Me struct {
@@ -905,6 +1456,13 @@ type Me struct {
 
 // MeKind defines model for Me.Kind.
 type MeKind string
+
+// Misplaced defines model for Misplaced.
+type Misplaced struct {
+	// Appid The account that it belongs to
+	Appid  string `json:"appid"`
+	Openid string `json:"openid"`
+}
 
 // NewAPIKey defines model for NewApiKey.
 type NewAPIKey struct {
@@ -939,9 +1497,54 @@ type PermissionSet struct {
 	NameZh string `json:"name_zh"`
 }
 
+// Preview defines model for Preview.
+type Preview struct {
+	Action          PreviewAction `json:"action"`
+	AuthorizerAppid string        `json:"authorizer_appid"`
+
+	// Counts total = all the openids that were given = the sum of the others; as far as our copy knows
+	Counts PreviewCounts `json:"counts"`
+
+	// DryRun Always true
+	DryRun bool `json:"dry_run"`
+
+	// Elsewhere The first 100 that belong elsewhere
+	Elsewhere []Misplaced `json:"elsewhere"`
+
+	// Malformed The first 100 that are malformed
+	Malformed []Malformed `json:"malformed"`
+}
+
+// PreviewAction defines model for Preview.Action.
+type PreviewAction string
+
+// PreviewCounts total = all the openids that were given = the sum of the others; as far as our copy knows
+type PreviewCounts struct {
+	// Already WeChat has it so already; it would be sent all the same
+	Already int `json:"already"`
+
+	// BelongsElsewhere WeChat knows it as one of another account of the tenant, so it would fail here
+	BelongsElsewhere int `json:"belongs_elsewhere"`
+	Blank            int `json:"blank"`
+	Duplicates       int `json:"duplicates"`
+
+	// Malformed No openid at all; without `dry_run` the whole request is refused for it
+	Malformed int `json:"malformed"`
+
+	// PendingOther An earlier wish for it is on its way, and would be superseded
+	PendingOther int `json:"pending_other"`
+	Total        int `json:"total"`
+
+	// Unknown WeChat has never said anything about it here
+	Unknown int `json:"unknown"`
+
+	// WouldChange WeChat has it otherwise
+	WouldChange int `json:"would_change"`
+}
+
 // Problem RFC 9457. `permission-missing` carries `granted_sets`, `needed_sets` and `connect_url`; `account-not-active` carries `account_state` and
 // `connect_url`; `wechat-refused` and `wechat-quota` carry `errcode`, `rid` and `advice`; where a field is at fault, whatever the code,
-// `errors` points to it, twenty fields at most. No problem repeats the value of a field.
+// `errors` points to it, twenty fields or a hundred lines of a file at most. No problem repeats the value of a field.
 type Problem struct {
 	AccountState *AuthorizerState `json:"account_state,omitempty"`
 	Advice       *string          `json:"advice,omitempty"`
@@ -1051,6 +1654,11 @@ type ReconciliationPage struct {
 	NextCursor *string          `json:"next_cursor"`
 }
 
+// Restored defines model for Restored.
+type Restored struct {
+	Batches []Batch `json:"batches"`
+}
+
 // Scope defines model for Scope.
 type Scope string
 
@@ -1132,22 +1740,51 @@ type TokenStatus struct {
 
 // UnblockRequest defines model for UnblockRequest.
 type UnblockRequest struct {
+	// DryRun `true`: only tell what would be done, and do nothing
+	DryRun *bool `json:"dry_run,omitempty"`
+
 	// Openids Duplicates and blanks are taken out and counted as skipped
 	Openids OpenIDs `json:"openids"`
 	Reason  *string `json:"reason,omitempty"`
 }
 
+// UndoRequest defines model for UndoRequest.
+type UndoRequest struct {
+	Reason *string `json:"reason,omitempty"`
+}
+
+// Actual defines model for Actual.
+type Actual string
+
 // AppID defines model for AppID.
 type AppID = string
 
+// BOM defines model for BOM.
+type BOM = bool
+
 // BatchID defines model for BatchID.
 type BatchID = string
+
+// ByPart defines model for ByPart.
+type ByPart = string
 
 // ComponentAppID defines model for ComponentAppID.
 type ComponentAppID = string
 
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// Drift defines model for Drift.
+type Drift string
+
+// Failed defines model for Failed.
+type Failed = bool
+
+// FileReason defines model for FileReason.
+type FileReason = string
+
+// Format defines model for Format.
+type Format string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -1158,11 +1795,23 @@ type Limit = int
 // Open defines model for Open.
 type Open = bool
 
+// OpenIDPrefix defines model for OpenIDPrefix.
+type OpenIDPrefix = string
+
+// Pending defines model for Pending.
+type Pending = bool
+
 // Prefer defines model for Prefer.
 type Prefer = string
 
+// ReasonPart defines model for ReasonPart.
+type ReasonPart = string
+
 // TenantID defines model for TenantID.
 type TenantID = string
+
+// Want defines model for Want.
+type Want string
 
 // ListAllAlertsParams defines parameters for ListAllAlerts.
 type ListAllAlertsParams struct {
@@ -1225,11 +1874,29 @@ type ListAuthorizersParams struct {
 
 // ListBlacklistParams defines parameters for ListBlacklist.
 type ListBlacklistParams struct {
-	// Actual `unknown`: wished for, but WeChat has not accepted it yet, or refused it
+	// Actual What is the case at WeChat. `unknown`: wished for, but WeChat has not accepted it yet, or refused it
 	Actual *ListBlacklistParamsActual `form:"actual,omitempty" json:"actual,omitempty"`
 
 	// Q What the openid begins with
-	Q     *string `form:"q,omitempty" json:"q,omitempty"`
+	Q *OpenIDPrefix `form:"q,omitempty" json:"q,omitempty"`
+
+	// Drift Only entries that differ from what was asked for here because of something done outside Steward; `actual` is `any` then unless given
+	Drift *ListBlacklistParamsDrift `form:"drift,omitempty" json:"drift,omitempty"`
+
+	// Want What was asked for here last; `nothing`: the merchant blocked by hand
+	Want *ListBlacklistParamsWant `form:"want,omitempty" json:"want,omitempty"`
+
+	// Pending Whether the wish has yet to be sent
+	Pending *Pending `form:"pending,omitempty" json:"pending,omitempty"`
+
+	// Failed Whether WeChat refused the last wish
+	Failed *Failed `form:"failed,omitempty" json:"failed,omitempty"`
+
+	// Reason Part of the reason
+	Reason *ReasonPart `form:"reason,omitempty" json:"reason,omitempty"`
+
+	// By Part of the name of whoever asked for it last
+	By    *ByPart `form:"by,omitempty" json:"by,omitempty"`
 	Limit *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor `next_cursor` of the page before
@@ -1239,14 +1906,64 @@ type ListBlacklistParams struct {
 // ListBlacklistParamsActual defines parameters for ListBlacklist.
 type ListBlacklistParamsActual string
 
+// ListBlacklistParamsDrift defines parameters for ListBlacklist.
+type ListBlacklistParamsDrift string
+
+// ListBlacklistParamsWant defines parameters for ListBlacklist.
+type ListBlacklistParamsWant string
+
 // BlockParams defines parameters for Block.
 type BlockParams struct {
+	// Reason With a file only
+	Reason *FileReason `form:"reason,omitempty" json:"reason,omitempty"`
+
+	// Until With a file only: when the block ends by itself
+	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+
 	// IdempotencyKey The same key within 24 hours gives the same batch, and nothing is done twice. With another body it is refused.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// Prefer `wait=N`: wait up to N seconds (60 at most) for the end
 	Prefer *Prefer `json:"Prefer,omitempty"`
 }
+
+// ExportBlacklistParams defines parameters for ExportBlacklist.
+type ExportBlacklistParams struct {
+	Format *ExportBlacklistParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Bom For `csv`: begin with a byte order mark, without which Excel takes UTF-8 for another encoding
+	Bom *BOM `form:"bom,omitempty" json:"bom,omitempty"`
+
+	// Actual What is the case at WeChat. `unknown`: wished for, but WeChat has not accepted it yet, or refused it
+	Actual *ExportBlacklistParamsActual `form:"actual,omitempty" json:"actual,omitempty"`
+
+	// Q What the openid begins with
+	Q *OpenIDPrefix `form:"q,omitempty" json:"q,omitempty"`
+
+	// Want What was asked for here last; `nothing`: the merchant blocked by hand
+	Want *ExportBlacklistParamsWant `form:"want,omitempty" json:"want,omitempty"`
+
+	// Pending Whether the wish has yet to be sent
+	Pending *Pending `form:"pending,omitempty" json:"pending,omitempty"`
+
+	// Failed Whether WeChat refused the last wish
+	Failed *Failed `form:"failed,omitempty" json:"failed,omitempty"`
+
+	// Reason Part of the reason
+	Reason *ReasonPart `form:"reason,omitempty" json:"reason,omitempty"`
+
+	// By Part of the name of whoever asked for it last
+	By *ByPart `form:"by,omitempty" json:"by,omitempty"`
+}
+
+// ExportBlacklistParamsFormat defines parameters for ExportBlacklist.
+type ExportBlacklistParamsFormat string
+
+// ExportBlacklistParamsActual defines parameters for ExportBlacklist.
+type ExportBlacklistParamsActual string
+
+// ExportBlacklistParamsWant defines parameters for ExportBlacklist.
+type ExportBlacklistParamsWant string
 
 // StartPullParams defines parameters for StartPull.
 type StartPullParams struct {
@@ -1256,11 +1973,32 @@ type StartPullParams struct {
 
 // UnblockParams defines parameters for Unblock.
 type UnblockParams struct {
+	// Reason With a file only
+	Reason *FileReason `form:"reason,omitempty" json:"reason,omitempty"`
+
 	// IdempotencyKey The same key within 24 hours gives the same batch, and nothing is done twice. With another body it is refused.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// Prefer `wait=N`: wait up to N seconds (60 at most) for the end
 	Prefer *Prefer `json:"Prefer,omitempty"`
+}
+
+// ListHistoryParams defines parameters for ListHistory.
+type ListHistoryParams struct {
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListFollowersParams defines parameters for ListFollowers.
+type ListFollowersParams struct {
+	// Q What the openid begins with
+	Q     *string `form:"q,omitempty" json:"q,omitempty"`
+	Limit *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListBatchesParams defines parameters for ListBatches.
@@ -1282,12 +2020,42 @@ type ListBatchItemsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ExportBatchItemsParams defines parameters for ExportBatchItems.
+type ExportBatchItemsParams struct {
+	Format *ExportBatchItemsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Bom For `csv`: begin with a byte order mark, without which Excel takes UTF-8 for another encoding
+	Bom     *BOM     `form:"bom,omitempty" json:"bom,omitempty"`
+	Outcome *Outcome `form:"outcome,omitempty" json:"outcome,omitempty"`
+}
+
+// ExportBatchItemsParamsFormat defines parameters for ExportBatchItems.
+type ExportBatchItemsParamsFormat string
+
+// RetryBatchParams defines parameters for RetryBatch.
+type RetryBatchParams struct {
+	// IdempotencyKey The same key within 24 hours gives the same batch, and nothing is done twice. With another body it is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UndoBatchParams defines parameters for UndoBatch.
+type UndoBatchParams struct {
+	// IdempotencyKey The same key within 24 hours gives the same batch, and nothing is done twice. With another body it is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListConnectLinksParams defines parameters for ListConnectLinks.
 type ListConnectLinksParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor `next_cursor` of the page before
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// FindFollowerParams defines parameters for FindFollower.
+type FindFollowerParams struct {
+	Openid  *string `form:"openid,omitempty" json:"openid,omitempty"`
+	Unionid *string `form:"unionid,omitempty" json:"unionid,omitempty"`
 }
 
 // ListUnclaimedAuthorizersParams defines parameters for ListUnclaimedAuthorizers.
@@ -1319,23 +2087,112 @@ type UpdateTenantJSONRequestBody = TenantUpdate
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = APIKeyRequest
 
+// AdoptDriftJSONRequestBody defines body for AdoptDrift for application/json ContentType.
+type AdoptDriftJSONRequestBody = DriftRequest
+
 // BlockJSONRequestBody defines body for Block for application/json ContentType.
 type BlockJSONRequestBody = BlockRequest
+
+// HoldBlacklistWorkJSONRequestBody defines body for HoldBlacklistWork for application/json ContentType.
+type HoldBlacklistWorkJSONRequestBody = HoldRequest
 
 // StartPullJSONRequestBody defines body for StartPull for application/json ContentType.
 type StartPullJSONRequestBody = Empty
 
+// RestoreDriftJSONRequestBody defines body for RestoreDrift for application/json ContentType.
+type RestoreDriftJSONRequestBody = DriftRequest
+
+// ResumeBlacklistWorkJSONRequestBody defines body for ResumeBlacklistWork for application/json ContentType.
+type ResumeBlacklistWorkJSONRequestBody = Empty
+
 // UnblockJSONRequestBody defines body for Unblock for application/json ContentType.
 type UnblockJSONRequestBody = UnblockRequest
 
+// SetFollowerDirectoryJSONRequestBody defines body for SetFollowerDirectory for application/json ContentType.
+type SetFollowerDirectoryJSONRequestBody = FollowerDirectoryRequest
+
+// SyncFollowersJSONRequestBody defines body for SyncFollowers for application/json ContentType.
+type SyncFollowersJSONRequestBody = Empty
+
 // RenewAuthorizerJSONRequestBody defines body for RenewAuthorizer for application/json ContentType.
 type RenewAuthorizerJSONRequestBody = Empty
+
+// CancelBatchJSONRequestBody defines body for CancelBatch for application/json ContentType.
+type CancelBatchJSONRequestBody = Empty
+
+// RetryBatchJSONRequestBody defines body for RetryBatch for application/json ContentType.
+type RetryBatchJSONRequestBody = Empty
+
+// UndoBatchJSONRequestBody defines body for UndoBatch for application/json ContentType.
+type UndoBatchJSONRequestBody = UndoRequest
 
 // CreateConnectLinkJSONRequestBody defines body for CreateConnectLink for application/json ContentType.
 type CreateConnectLinkJSONRequestBody = ConnectLinkRequest
 
 // ClaimAuthorizerJSONRequestBody defines body for ClaimAuthorizer for application/json ContentType.
 type ClaimAuthorizerJSONRequestBody = ClaimRequest
+
+// AsBatch returns the union data inside the BatchOrPreview as a Batch
+func (t BatchOrPreview) AsBatch() (Batch, error) {
+	var body Batch
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromBatch overwrites any union data inside the BatchOrPreview as the provided Batch
+func (t *BatchOrPreview) FromBatch(v Batch) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeBatch performs a merge with any union data inside the BatchOrPreview, using the provided Batch
+func (t *BatchOrPreview) MergeBatch(v Batch) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsPreview returns the union data inside the BatchOrPreview as a Preview
+func (t BatchOrPreview) AsPreview() (Preview, error) {
+	var body Preview
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromPreview overwrites any union data inside the BatchOrPreview as the provided Preview
+func (t *BatchOrPreview) FromPreview(v Preview) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergePreview performs a merge with any union data inside the BatchOrPreview, using the provided Preview
+func (t *BatchOrPreview) MergePreview(v Preview) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t BatchOrPreview) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *BatchOrPreview) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -1414,18 +2271,54 @@ type ServerInterface interface {
 	// ListBlacklist Our copy of the account's blacklist, by openid
 	// (GET /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist)
 	ListBlacklist(ctx echo.Context, tenantID TenantID, appid AppID, params ListBlacklistParams) error
+	// AdoptDrift Make what was done outside Steward what is wanted here
+	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/adopt)
+	AdoptDrift(ctx echo.Context, tenantID TenantID, appid AppID) error
 	// Block Block people on an account
 	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/block)
 	Block(ctx echo.Context, tenantID TenantID, appid AppID, params BlockParams) error
+	// ExportBlacklist Our copy of the account's blacklist as a file, by openid
+	// (GET /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/export)
+	ExportBlacklist(ctx echo.Context, tenantID TenantID, appid AppID, params ExportBlacklistParams) error
+	// HoldBlacklistWork Stop the blacklist work of an account until it is resumed
+	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/hold)
+	HoldBlacklistWork(ctx echo.Context, tenantID TenantID, appid AppID) error
 	// StartPull Read WeChat's whole blacklist of the account into our copy
 	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/pull)
 	StartPull(ctx echo.Context, tenantID TenantID, appid AppID, params StartPullParams) error
 	// GetPull How a pull stands
 	// (GET /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/pulls/{pull_id})
 	GetPull(ctx echo.Context, tenantID TenantID, appid AppID, pullID string) error
+	// GetBlacklistQuota How often the blacklist calls of the account may still be made today
+	// (GET /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/quota)
+	GetBlacklistQuota(ctx echo.Context, tenantID TenantID, appid AppID) error
+	// RestoreDrift Ask WeChat once more for what is wanted here
+	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/restore)
+	RestoreDrift(ctx echo.Context, tenantID TenantID, appid AppID) error
+	// ResumeBlacklistWork Let the blacklist work of an account go on, now
+	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/resume)
+	ResumeBlacklistWork(ctx echo.Context, tenantID TenantID, appid AppID) error
 	// Unblock Take people off an account's blacklist
 	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/unblock)
 	Unblock(ctx echo.Context, tenantID TenantID, appid AppID, params UnblockParams) error
+	// GetBlacklistWork How the blacklist work of an account stands
+	// (GET /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/work)
+	GetBlacklistWork(ctx echo.Context, tenantID TenantID, appid AppID) error
+	// ListHistory What was asked for about one openid, newest first
+	// (GET /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/{openid}/history)
+	ListHistory(ctx echo.Context, tenantID TenantID, appid AppID, openid string, params ListHistoryParams) error
+	// ListFollowers Who follows the account, by openid
+	// (GET /v1/tenants/{tenant_id}/authorizers/{appid}/followers)
+	ListFollowers(ctx echo.Context, tenantID TenantID, appid AppID, params ListFollowersParams) error
+	// GetFollowerDirectory Whether the account's followers are kept, and how that stands
+	// (GET /v1/tenants/{tenant_id}/authorizers/{appid}/followers/directory)
+	GetFollowerDirectory(ctx echo.Context, tenantID TenantID, appid AppID) error
+	// SetFollowerDirectory Have the account's followers kept, or not any more
+	// (PUT /v1/tenants/{tenant_id}/authorizers/{appid}/followers/directory)
+	SetFollowerDirectory(ctx echo.Context, tenantID TenantID, appid AppID) error
+	// SyncFollowers Read WeChat's whole list of followers into the directory
+	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/followers/sync)
+	SyncFollowers(ctx echo.Context, tenantID TenantID, appid AppID) error
 	// RenewAuthorizer Renew the account's token now
 	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/renew)
 	RenewAuthorizer(ctx echo.Context, tenantID TenantID, appid AppID) error
@@ -1435,15 +2328,30 @@ type ServerInterface interface {
 	// GetBatch How a batch stands
 	// (GET /v1/tenants/{tenant_id}/batches/{batch_id})
 	GetBatch(ctx echo.Context, tenantID TenantID, batchID BatchID) error
+	// CancelBatch Withdraw what is still pending of a batch
+	// (POST /v1/tenants/{tenant_id}/batches/{batch_id}/cancel)
+	CancelBatch(ctx echo.Context, tenantID TenantID, batchID BatchID) error
 	// ListBatchItems What came of each openid, in the order given
 	// (GET /v1/tenants/{tenant_id}/batches/{batch_id}/items)
 	ListBatchItems(ctx echo.Context, tenantID TenantID, batchID BatchID, params ListBatchItemsParams) error
+	// ExportBatchItems What came of each openid as a file, in the order given
+	// (GET /v1/tenants/{tenant_id}/batches/{batch_id}/items/export)
+	ExportBatchItems(ctx echo.Context, tenantID TenantID, batchID BatchID, params ExportBatchItemsParams) error
+	// RetryBatch Ask once more for what has failed of a batch
+	// (POST /v1/tenants/{tenant_id}/batches/{batch_id}/retry)
+	RetryBatch(ctx echo.Context, tenantID TenantID, batchID BatchID, params RetryBatchParams) error
+	// UndoBatch Take back what a batch has changed
+	// (POST /v1/tenants/{tenant_id}/batches/{batch_id}/undo)
+	UndoBatch(ctx echo.Context, tenantID TenantID, batchID BatchID, params UndoBatchParams) error
 	// ListConnectLinks The tenant's connect links, newest first, without their URLs
 	// (GET /v1/tenants/{tenant_id}/connect-links)
 	ListConnectLinks(ctx echo.Context, tenantID TenantID, params ListConnectLinksParams) error
 	// CreateConnectLink Make a link with which a merchant's administrator authorizes us
 	// (POST /v1/tenants/{tenant_id}/connect-links)
 	CreateConnectLink(ctx echo.Context, tenantID TenantID) error
+	// FindFollower On which of the tenant's accounts a person follows
+	// (GET /v1/tenants/{tenant_id}/followers)
+	FindFollower(ctx echo.Context, tenantID TenantID, params FindFollowerParams) error
 	// ListUnclaimedAuthorizers Accounts that authorized us through no link of ours
 	// (GET /v1/unclaimed-authorizers)
 	ListUnclaimedAuthorizers(ctx echo.Context, params ListUnclaimedAuthorizersParams) error
@@ -1983,6 +2891,48 @@ func (w *ServerInterfaceWrapper) ListBlacklist(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
 	}
 
+	// ------------- Optional query parameter "drift" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "drift", ctx.QueryParams(), &params.Drift, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter drift: %s", err))
+	}
+
+	// ------------- Optional query parameter "want" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "want", ctx.QueryParams(), &params.Want, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter want: %s", err))
+	}
+
+	// ------------- Optional query parameter "pending" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pending", ctx.QueryParams(), &params.Pending, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter pending: %s", err))
+	}
+
+	// ------------- Optional query parameter "failed" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "failed", ctx.QueryParams(), &params.Failed, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter failed: %s", err))
+	}
+
+	// ------------- Optional query parameter "reason" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
+	// ------------- Optional query parameter "by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "by", ctx.QueryParams(), &params.By, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter by: %s", err))
+	}
+
 	// ------------- Optional query parameter "limit" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
@@ -1999,6 +2949,30 @@ func (w *ServerInterfaceWrapper) ListBlacklist(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListBlacklist(ctx, tenantID, appid, params)
+	return err
+}
+
+// AdoptDrift converts echo context to params.
+func (w *ServerInterfaceWrapper) AdoptDrift(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "appid" -------------
+	var appid AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appid", ctx.Param("appid"), &appid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appid: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AdoptDrift(ctx, tenantID, appid)
 	return err
 }
 
@@ -2023,6 +2997,19 @@ func (w *ServerInterfaceWrapper) Block(ctx echo.Context) error {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params BlockParams
+	// ------------- Optional query parameter "reason" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", ctx.QueryParams(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter until: %s", err))
+	}
 
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "Idempotency-Key" -------------
@@ -2058,6 +3045,119 @@ func (w *ServerInterfaceWrapper) Block(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.Block(ctx, tenantID, appid, params)
+	return err
+}
+
+// ExportBlacklist converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportBlacklist(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "appid" -------------
+	var appid AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appid", ctx.Param("appid"), &appid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appid: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportBlacklistParams
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// ------------- Optional query parameter "bom" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bom", ctx.QueryParams(), &params.Bom, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bom: %s", err))
+	}
+
+	// ------------- Optional query parameter "actual" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actual", ctx.QueryParams(), &params.Actual, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter actual: %s", err))
+	}
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "want" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "want", ctx.QueryParams(), &params.Want, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter want: %s", err))
+	}
+
+	// ------------- Optional query parameter "pending" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pending", ctx.QueryParams(), &params.Pending, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter pending: %s", err))
+	}
+
+	// ------------- Optional query parameter "failed" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "failed", ctx.QueryParams(), &params.Failed, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter failed: %s", err))
+	}
+
+	// ------------- Optional query parameter "reason" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
+	// ------------- Optional query parameter "by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "by", ctx.QueryParams(), &params.By, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter by: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportBlacklist(ctx, tenantID, appid, params)
+	return err
+}
+
+// HoldBlacklistWork converts echo context to params.
+func (w *ServerInterfaceWrapper) HoldBlacklistWork(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "appid" -------------
+	var appid AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appid", ctx.Param("appid"), &appid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appid: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.HoldBlacklistWork(ctx, tenantID, appid)
 	return err
 }
 
@@ -2137,6 +3237,78 @@ func (w *ServerInterfaceWrapper) GetPull(ctx echo.Context) error {
 	return err
 }
 
+// GetBlacklistQuota converts echo context to params.
+func (w *ServerInterfaceWrapper) GetBlacklistQuota(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "appid" -------------
+	var appid AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appid", ctx.Param("appid"), &appid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appid: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetBlacklistQuota(ctx, tenantID, appid)
+	return err
+}
+
+// RestoreDrift converts echo context to params.
+func (w *ServerInterfaceWrapper) RestoreDrift(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "appid" -------------
+	var appid AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appid", ctx.Param("appid"), &appid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appid: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RestoreDrift(ctx, tenantID, appid)
+	return err
+}
+
+// ResumeBlacklistWork converts echo context to params.
+func (w *ServerInterfaceWrapper) ResumeBlacklistWork(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "appid" -------------
+	var appid AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appid", ctx.Param("appid"), &appid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appid: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ResumeBlacklistWork(ctx, tenantID, appid)
+	return err
+}
+
 // Unblock converts echo context to params.
 func (w *ServerInterfaceWrapper) Unblock(ctx echo.Context) error {
 	var err error
@@ -2158,6 +3330,12 @@ func (w *ServerInterfaceWrapper) Unblock(ctx echo.Context) error {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params UnblockParams
+	// ------------- Optional query parameter "reason" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
 
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "Idempotency-Key" -------------
@@ -2193,6 +3371,197 @@ func (w *ServerInterfaceWrapper) Unblock(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.Unblock(ctx, tenantID, appid, params)
+	return err
+}
+
+// GetBlacklistWork converts echo context to params.
+func (w *ServerInterfaceWrapper) GetBlacklistWork(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "appid" -------------
+	var appid AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appid", ctx.Param("appid"), &appid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appid: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetBlacklistWork(ctx, tenantID, appid)
+	return err
+}
+
+// ListHistory converts echo context to params.
+func (w *ServerInterfaceWrapper) ListHistory(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "appid" -------------
+	var appid AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appid", ctx.Param("appid"), &appid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appid: %s", err))
+	}
+
+	// ------------- Path parameter "openid" -------------
+	var openid string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "openid", ctx.Param("openid"), &openid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter openid: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListHistoryParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListHistory(ctx, tenantID, appid, openid, params)
+	return err
+}
+
+// ListFollowers converts echo context to params.
+func (w *ServerInterfaceWrapper) ListFollowers(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "appid" -------------
+	var appid AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appid", ctx.Param("appid"), &appid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appid: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListFollowersParams
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListFollowers(ctx, tenantID, appid, params)
+	return err
+}
+
+// GetFollowerDirectory converts echo context to params.
+func (w *ServerInterfaceWrapper) GetFollowerDirectory(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "appid" -------------
+	var appid AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appid", ctx.Param("appid"), &appid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appid: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetFollowerDirectory(ctx, tenantID, appid)
+	return err
+}
+
+// SetFollowerDirectory converts echo context to params.
+func (w *ServerInterfaceWrapper) SetFollowerDirectory(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "appid" -------------
+	var appid AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appid", ctx.Param("appid"), &appid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appid: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SetFollowerDirectory(ctx, tenantID, appid)
+	return err
+}
+
+// SyncFollowers converts echo context to params.
+func (w *ServerInterfaceWrapper) SyncFollowers(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "appid" -------------
+	var appid AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appid", ctx.Param("appid"), &appid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appid: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SyncFollowers(ctx, tenantID, appid)
 	return err
 }
 
@@ -2283,6 +3652,30 @@ func (w *ServerInterfaceWrapper) GetBatch(ctx echo.Context) error {
 	return err
 }
 
+// CancelBatch converts echo context to params.
+func (w *ServerInterfaceWrapper) CancelBatch(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchID BatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", ctx.Param("batch_id"), &batchID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter batch_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CancelBatch(ctx, tenantID, batchID)
+	return err
+}
+
 // ListBatchItems converts echo context to params.
 func (w *ServerInterfaceWrapper) ListBatchItems(ctx echo.Context) error {
 	var err error
@@ -2327,6 +3720,141 @@ func (w *ServerInterfaceWrapper) ListBatchItems(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListBatchItems(ctx, tenantID, batchID, params)
+	return err
+}
+
+// ExportBatchItems converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportBatchItems(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchID BatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", ctx.Param("batch_id"), &batchID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter batch_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportBatchItemsParams
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", ctx.QueryParams(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter format: %s", err))
+	}
+
+	// ------------- Optional query parameter "bom" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bom", ctx.QueryParams(), &params.Bom, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bom: %s", err))
+	}
+
+	// ------------- Optional query parameter "outcome" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "outcome", ctx.QueryParams(), &params.Outcome, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter outcome: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportBatchItems(ctx, tenantID, batchID, params)
+	return err
+}
+
+// RetryBatch converts echo context to params.
+func (w *ServerInterfaceWrapper) RetryBatch(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchID BatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", ctx.Param("batch_id"), &batchID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter batch_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RetryBatchParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RetryBatch(ctx, tenantID, batchID, params)
+	return err
+}
+
+// UndoBatch converts echo context to params.
+func (w *ServerInterfaceWrapper) UndoBatch(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchID BatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", ctx.Param("batch_id"), &batchID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter batch_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UndoBatchParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UndoBatch(ctx, tenantID, batchID, params)
 	return err
 }
 
@@ -2375,6 +3903,38 @@ func (w *ServerInterfaceWrapper) CreateConnectLink(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateConnectLink(ctx, tenantID)
+	return err
+}
+
+// FindFollower converts echo context to params.
+func (w *ServerInterfaceWrapper) FindFollower(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params FindFollowerParams
+	// ------------- Optional query parameter "openid" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "openid", ctx.QueryParams(), &params.Openid, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter openid: %s", err))
+	}
+
+	// ------------- Optional query parameter "unionid" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "unionid", ctx.QueryParams(), &params.Unionid, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter unionid: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.FindFollower(ctx, tenantID, params)
 	return err
 }
 
@@ -2484,14 +4044,31 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/renew", wrapper.RenewAuthorizer, options.OperationMiddlewares["renewAuthorizer"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/access-token", wrapper.GetAccessToken, options.OperationMiddlewares["getAccessToken"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/alerts", wrapper.ListAlerts, options.OperationMiddlewares["listAlerts"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/followers", wrapper.FindFollower, options.OperationMiddlewares["findFollower"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/followers", wrapper.ListFollowers, options.OperationMiddlewares["listFollowers"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/followers/directory", wrapper.GetFollowerDirectory, options.OperationMiddlewares["getFollowerDirectory"]...)
+	router.PUT(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/followers/directory", wrapper.SetFollowerDirectory, options.OperationMiddlewares["setFollowerDirectory"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/followers/sync", wrapper.SyncFollowers, options.OperationMiddlewares["syncFollowers"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/blacklist", wrapper.ListBlacklist, options.OperationMiddlewares["listBlacklist"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/blacklist/export", wrapper.ExportBlacklist, options.OperationMiddlewares["exportBlacklist"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/blacklist/:openid/history", wrapper.ListHistory, options.OperationMiddlewares["listHistory"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/blacklist/block", wrapper.Block, options.OperationMiddlewares["block"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/blacklist/unblock", wrapper.Unblock, options.OperationMiddlewares["unblock"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/blacklist/adopt", wrapper.AdoptDrift, options.OperationMiddlewares["adoptDrift"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/blacklist/restore", wrapper.RestoreDrift, options.OperationMiddlewares["restoreDrift"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/blacklist/quota", wrapper.GetBlacklistQuota, options.OperationMiddlewares["getBlacklistQuota"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/blacklist/work", wrapper.GetBlacklistWork, options.OperationMiddlewares["getBlacklistWork"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/blacklist/hold", wrapper.HoldBlacklistWork, options.OperationMiddlewares["holdBlacklistWork"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/blacklist/resume", wrapper.ResumeBlacklistWork, options.OperationMiddlewares["resumeBlacklistWork"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/blacklist/pull", wrapper.StartPull, options.OperationMiddlewares["startPull"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/blacklist/pulls/:pull_id", wrapper.GetPull, options.OperationMiddlewares["getPull"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/batches", wrapper.ListBatches, options.OperationMiddlewares["listBatches"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/batches/:batch_id", wrapper.GetBatch, options.OperationMiddlewares["getBatch"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/batches/:batch_id/cancel", wrapper.CancelBatch, options.OperationMiddlewares["cancelBatch"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/batches/:batch_id/retry", wrapper.RetryBatch, options.OperationMiddlewares["retryBatch"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/batches/:batch_id/undo", wrapper.UndoBatch, options.OperationMiddlewares["undoBatch"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/batches/:batch_id/items", wrapper.ListBatchItems, options.OperationMiddlewares["listBatchItems"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/batches/:batch_id/items/export", wrapper.ExportBatchItems, options.OperationMiddlewares["exportBatchItems"]...)
 	router.GET(options.BaseURL+"/v1/components", wrapper.ListComponents, options.OperationMiddlewares["listComponents"]...)
 	router.POST(options.BaseURL+"/v1/components", wrapper.RegisterComponent, options.OperationMiddlewares["registerComponent"]...)
 	router.GET(options.BaseURL+"/v1/components/:component_appid", wrapper.GetComponent, options.OperationMiddlewares["getComponent"]...)
@@ -3609,11 +5186,57 @@ func (response ListBlacklistdefaultApplicationProblemPlusJSONResponse) VisitList
 	return err
 }
 
+type AdoptDriftRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	Appid    AppID    `json:"appid"`
+	Body     *AdoptDriftJSONRequestBody
+}
+
+type AdoptDriftResponseObject interface {
+	VisitAdoptDriftResponse(w http.ResponseWriter) error
+}
+
+type AdoptDrift200JSONResponse Adopted
+
+func (response AdoptDrift200JSONResponse) VisitAdoptDriftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AdoptDriftdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response AdoptDriftdefaultApplicationProblemPlusJSONResponse) VisitAdoptDriftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type BlockRequestObject struct {
 	TenantID TenantID `json:"tenant_id"`
 	Appid    AppID    `json:"appid"`
 	Params   BlockParams
-	Body     *BlockJSONRequestBody
+	JSONBody *BlockJSONRequestBody
+	Body     io.Reader
 }
 
 type BlockResponseObject interface {
@@ -3625,7 +5248,7 @@ type Block200ResponseHeaders struct {
 }
 
 type Block200JSONResponse struct {
-	Body    Batch
+	Body    BatchOrPreview
 	Headers Block200ResponseHeaders
 }
 
@@ -3675,6 +5298,153 @@ type BlockdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response BlockdefaultApplicationProblemPlusJSONResponse) VisitBlockResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportBlacklistRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	Appid    AppID    `json:"appid"`
+	Params   ExportBlacklistParams
+}
+
+type ExportBlacklistResponseObject interface {
+	VisitExportBlacklistResponse(w http.ResponseWriter) error
+}
+
+type ExportBlacklist200ResponseHeaders struct {
+	ContentDisposition string
+}
+
+type ExportBlacklist200ApplicationXNdjsonResponse struct {
+	Body          io.Reader
+	Headers       ExportBlacklist200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportBlacklist200ApplicationXNdjsonResponse) VisitExportBlacklistResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Content-Disposition", fmt.Sprint(response.Headers.ContentDisposition))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ExportBlacklist200TextCsvResponse struct {
+	Body          io.Reader
+	Headers       ExportBlacklist200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportBlacklist200TextCsvResponse) VisitExportBlacklistResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Content-Disposition", fmt.Sprint(response.Headers.ContentDisposition))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ExportBlacklistdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response ExportBlacklistdefaultApplicationProblemPlusJSONResponse) VisitExportBlacklistResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HoldBlacklistWorkRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	Appid    AppID    `json:"appid"`
+	Body     *HoldBlacklistWorkJSONRequestBody
+}
+
+type HoldBlacklistWorkResponseObject interface {
+	VisitHoldBlacklistWorkResponse(w http.ResponseWriter) error
+}
+
+type HoldBlacklistWork200JSONResponse BlacklistWork
+
+func (response HoldBlacklistWork200JSONResponse) VisitHoldBlacklistWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HoldBlacklistWorkdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response HoldBlacklistWorkdefaultApplicationProblemPlusJSONResponse) VisitHoldBlacklistWorkResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3794,11 +5564,146 @@ func (response GetPulldefaultApplicationProblemPlusJSONResponse) VisitGetPullRes
 	return err
 }
 
+type GetBlacklistQuotaRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	Appid    AppID    `json:"appid"`
+}
+
+type GetBlacklistQuotaResponseObject interface {
+	VisitGetBlacklistQuotaResponse(w http.ResponseWriter) error
+}
+
+type GetBlacklistQuota200JSONResponse BlacklistQuotas
+
+func (response GetBlacklistQuota200JSONResponse) VisitGetBlacklistQuotaResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBlacklistQuotadefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response GetBlacklistQuotadefaultApplicationProblemPlusJSONResponse) VisitGetBlacklistQuotaResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreDriftRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	Appid    AppID    `json:"appid"`
+	Body     *RestoreDriftJSONRequestBody
+}
+
+type RestoreDriftResponseObject interface {
+	VisitRestoreDriftResponse(w http.ResponseWriter) error
+}
+
+type RestoreDrift202JSONResponse Restored
+
+func (response RestoreDrift202JSONResponse) VisitRestoreDriftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreDriftdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response RestoreDriftdefaultApplicationProblemPlusJSONResponse) VisitRestoreDriftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeBlacklistWorkRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	Appid    AppID    `json:"appid"`
+	Body     *ResumeBlacklistWorkJSONRequestBody
+}
+
+type ResumeBlacklistWorkResponseObject interface {
+	VisitResumeBlacklistWorkResponse(w http.ResponseWriter) error
+}
+
+type ResumeBlacklistWork200JSONResponse BlacklistWork
+
+func (response ResumeBlacklistWork200JSONResponse) VisitResumeBlacklistWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeBlacklistWorkdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response ResumeBlacklistWorkdefaultApplicationProblemPlusJSONResponse) VisitResumeBlacklistWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type UnblockRequestObject struct {
 	TenantID TenantID `json:"tenant_id"`
 	Appid    AppID    `json:"appid"`
 	Params   UnblockParams
-	Body     *UnblockJSONRequestBody
+	JSONBody *UnblockJSONRequestBody
+	Body     io.Reader
 }
 
 type UnblockResponseObject interface {
@@ -3810,7 +5715,7 @@ type Unblock200ResponseHeaders struct {
 }
 
 type Unblock200JSONResponse struct {
-	Body    Batch
+	Body    BatchOrPreview
 	Headers Unblock200ResponseHeaders
 }
 
@@ -3860,6 +5765,275 @@ type UnblockdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UnblockdefaultApplicationProblemPlusJSONResponse) VisitUnblockResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBlacklistWorkRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	Appid    AppID    `json:"appid"`
+}
+
+type GetBlacklistWorkResponseObject interface {
+	VisitGetBlacklistWorkResponse(w http.ResponseWriter) error
+}
+
+type GetBlacklistWork200JSONResponse BlacklistWork
+
+func (response GetBlacklistWork200JSONResponse) VisitGetBlacklistWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBlacklistWorkdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response GetBlacklistWorkdefaultApplicationProblemPlusJSONResponse) VisitGetBlacklistWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHistoryRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	Appid    AppID    `json:"appid"`
+	Openid   string   `json:"openid"`
+	Params   ListHistoryParams
+}
+
+type ListHistoryResponseObject interface {
+	VisitListHistoryResponse(w http.ResponseWriter) error
+}
+
+type ListHistory200JSONResponse HistoryPage
+
+func (response ListHistory200JSONResponse) VisitListHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHistorydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response ListHistorydefaultApplicationProblemPlusJSONResponse) VisitListHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFollowersRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	Appid    AppID    `json:"appid"`
+	Params   ListFollowersParams
+}
+
+type ListFollowersResponseObject interface {
+	VisitListFollowersResponse(w http.ResponseWriter) error
+}
+
+type ListFollowers200JSONResponse FollowerPage
+
+func (response ListFollowers200JSONResponse) VisitListFollowersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFollowersdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response ListFollowersdefaultApplicationProblemPlusJSONResponse) VisitListFollowersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFollowerDirectoryRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	Appid    AppID    `json:"appid"`
+}
+
+type GetFollowerDirectoryResponseObject interface {
+	VisitGetFollowerDirectoryResponse(w http.ResponseWriter) error
+}
+
+type GetFollowerDirectory200JSONResponse FollowerDirectory
+
+func (response GetFollowerDirectory200JSONResponse) VisitGetFollowerDirectoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFollowerDirectorydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response GetFollowerDirectorydefaultApplicationProblemPlusJSONResponse) VisitGetFollowerDirectoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetFollowerDirectoryRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	Appid    AppID    `json:"appid"`
+	Body     *SetFollowerDirectoryJSONRequestBody
+}
+
+type SetFollowerDirectoryResponseObject interface {
+	VisitSetFollowerDirectoryResponse(w http.ResponseWriter) error
+}
+
+type SetFollowerDirectory200JSONResponse FollowerDirectory
+
+func (response SetFollowerDirectory200JSONResponse) VisitSetFollowerDirectoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetFollowerDirectorydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response SetFollowerDirectorydefaultApplicationProblemPlusJSONResponse) VisitSetFollowerDirectoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SyncFollowersRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	Appid    AppID    `json:"appid"`
+	Body     *SyncFollowersJSONRequestBody
+}
+
+type SyncFollowersResponseObject interface {
+	VisitSyncFollowersResponse(w http.ResponseWriter) error
+}
+
+type SyncFollowers202JSONResponse FollowerDirectory
+
+func (response SyncFollowers202JSONResponse) VisitSyncFollowersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SyncFollowersdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response SyncFollowersdefaultApplicationProblemPlusJSONResponse) VisitSyncFollowersResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4007,6 +6181,51 @@ func (response GetBatchdefaultApplicationProblemPlusJSONResponse) VisitGetBatchR
 	return err
 }
 
+type CancelBatchRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	BatchID  BatchID  `json:"batch_id"`
+	Body     *CancelBatchJSONRequestBody
+}
+
+type CancelBatchResponseObject interface {
+	VisitCancelBatchResponse(w http.ResponseWriter) error
+}
+
+type CancelBatch200JSONResponse Batch
+
+func (response CancelBatch200JSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBatchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response CancelBatchdefaultApplicationProblemPlusJSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListBatchItemsRequestObject struct {
 	TenantID TenantID `json:"tenant_id"`
 	BatchID  BatchID  `json:"batch_id"`
@@ -4038,6 +6257,220 @@ type ListBatchItemsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListBatchItemsdefaultApplicationProblemPlusJSONResponse) VisitListBatchItemsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportBatchItemsRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	BatchID  BatchID  `json:"batch_id"`
+	Params   ExportBatchItemsParams
+}
+
+type ExportBatchItemsResponseObject interface {
+	VisitExportBatchItemsResponse(w http.ResponseWriter) error
+}
+
+type ExportBatchItems200ResponseHeaders struct {
+	ContentDisposition string
+}
+
+type ExportBatchItems200ApplicationXNdjsonResponse struct {
+	Body          io.Reader
+	Headers       ExportBatchItems200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportBatchItems200ApplicationXNdjsonResponse) VisitExportBatchItemsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Content-Disposition", fmt.Sprint(response.Headers.ContentDisposition))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ExportBatchItems200TextCsvResponse struct {
+	Body          io.Reader
+	Headers       ExportBatchItems200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportBatchItems200TextCsvResponse) VisitExportBatchItemsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Content-Disposition", fmt.Sprint(response.Headers.ContentDisposition))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ExportBatchItemsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response ExportBatchItemsdefaultApplicationProblemPlusJSONResponse) VisitExportBatchItemsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatchRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	BatchID  BatchID  `json:"batch_id"`
+	Params   RetryBatchParams
+	Body     *RetryBatchJSONRequestBody
+}
+
+type RetryBatchResponseObject interface {
+	VisitRetryBatchResponse(w http.ResponseWriter) error
+}
+
+type RetryBatch202ResponseHeaders struct {
+	IdempotencyReplayed *string
+}
+
+type RetryBatch202JSONResponse struct {
+	Body    Batch
+	Headers RetryBatch202ResponseHeaders
+}
+
+func (response RetryBatch202JSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response RetryBatchdefaultApplicationProblemPlusJSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UndoBatchRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	BatchID  BatchID  `json:"batch_id"`
+	Params   UndoBatchParams
+	Body     *UndoBatchJSONRequestBody
+}
+
+type UndoBatchResponseObject interface {
+	VisitUndoBatchResponse(w http.ResponseWriter) error
+}
+
+type UndoBatch202ResponseHeaders struct {
+	IdempotencyReplayed *string
+}
+
+type UndoBatch202JSONResponse struct {
+	Body    Batch
+	Headers UndoBatch202ResponseHeaders
+}
+
+func (response UndoBatch202JSONResponse) VisitUndoBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UndoBatchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response UndoBatchdefaultApplicationProblemPlusJSONResponse) VisitUndoBatchResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4126,6 +6559,50 @@ type CreateConnectLinkdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateConnectLinkdefaultApplicationProblemPlusJSONResponse) VisitCreateConnectLinkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FindFollowerRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	Params   FindFollowerParams
+}
+
+type FindFollowerResponseObject interface {
+	VisitFindFollowerResponse(w http.ResponseWriter) error
+}
+
+type FindFollower200JSONResponse FollowerList
+
+func (response FindFollower200JSONResponse) VisitFindFollowerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FindFollowerdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response FindFollowerdefaultApplicationProblemPlusJSONResponse) VisitFindFollowerResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4304,18 +6781,54 @@ type StrictServerInterface interface {
 	// ListBlacklist Our copy of the account's blacklist, by openid
 	// (GET /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist)
 	ListBlacklist(ctx context.Context, request ListBlacklistRequestObject) (ListBlacklistResponseObject, error)
+	// AdoptDrift Make what was done outside Steward what is wanted here
+	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/adopt)
+	AdoptDrift(ctx context.Context, request AdoptDriftRequestObject) (AdoptDriftResponseObject, error)
 	// Block Block people on an account
 	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/block)
 	Block(ctx context.Context, request BlockRequestObject) (BlockResponseObject, error)
+	// ExportBlacklist Our copy of the account's blacklist as a file, by openid
+	// (GET /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/export)
+	ExportBlacklist(ctx context.Context, request ExportBlacklistRequestObject) (ExportBlacklistResponseObject, error)
+	// HoldBlacklistWork Stop the blacklist work of an account until it is resumed
+	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/hold)
+	HoldBlacklistWork(ctx context.Context, request HoldBlacklistWorkRequestObject) (HoldBlacklistWorkResponseObject, error)
 	// StartPull Read WeChat's whole blacklist of the account into our copy
 	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/pull)
 	StartPull(ctx context.Context, request StartPullRequestObject) (StartPullResponseObject, error)
 	// GetPull How a pull stands
 	// (GET /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/pulls/{pull_id})
 	GetPull(ctx context.Context, request GetPullRequestObject) (GetPullResponseObject, error)
+	// GetBlacklistQuota How often the blacklist calls of the account may still be made today
+	// (GET /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/quota)
+	GetBlacklistQuota(ctx context.Context, request GetBlacklistQuotaRequestObject) (GetBlacklistQuotaResponseObject, error)
+	// RestoreDrift Ask WeChat once more for what is wanted here
+	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/restore)
+	RestoreDrift(ctx context.Context, request RestoreDriftRequestObject) (RestoreDriftResponseObject, error)
+	// ResumeBlacklistWork Let the blacklist work of an account go on, now
+	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/resume)
+	ResumeBlacklistWork(ctx context.Context, request ResumeBlacklistWorkRequestObject) (ResumeBlacklistWorkResponseObject, error)
 	// Unblock Take people off an account's blacklist
 	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/unblock)
 	Unblock(ctx context.Context, request UnblockRequestObject) (UnblockResponseObject, error)
+	// GetBlacklistWork How the blacklist work of an account stands
+	// (GET /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/work)
+	GetBlacklistWork(ctx context.Context, request GetBlacklistWorkRequestObject) (GetBlacklistWorkResponseObject, error)
+	// ListHistory What was asked for about one openid, newest first
+	// (GET /v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/{openid}/history)
+	ListHistory(ctx context.Context, request ListHistoryRequestObject) (ListHistoryResponseObject, error)
+	// ListFollowers Who follows the account, by openid
+	// (GET /v1/tenants/{tenant_id}/authorizers/{appid}/followers)
+	ListFollowers(ctx context.Context, request ListFollowersRequestObject) (ListFollowersResponseObject, error)
+	// GetFollowerDirectory Whether the account's followers are kept, and how that stands
+	// (GET /v1/tenants/{tenant_id}/authorizers/{appid}/followers/directory)
+	GetFollowerDirectory(ctx context.Context, request GetFollowerDirectoryRequestObject) (GetFollowerDirectoryResponseObject, error)
+	// SetFollowerDirectory Have the account's followers kept, or not any more
+	// (PUT /v1/tenants/{tenant_id}/authorizers/{appid}/followers/directory)
+	SetFollowerDirectory(ctx context.Context, request SetFollowerDirectoryRequestObject) (SetFollowerDirectoryResponseObject, error)
+	// SyncFollowers Read WeChat's whole list of followers into the directory
+	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/followers/sync)
+	SyncFollowers(ctx context.Context, request SyncFollowersRequestObject) (SyncFollowersResponseObject, error)
 	// RenewAuthorizer Renew the account's token now
 	// (POST /v1/tenants/{tenant_id}/authorizers/{appid}/renew)
 	RenewAuthorizer(ctx context.Context, request RenewAuthorizerRequestObject) (RenewAuthorizerResponseObject, error)
@@ -4325,15 +6838,30 @@ type StrictServerInterface interface {
 	// GetBatch How a batch stands
 	// (GET /v1/tenants/{tenant_id}/batches/{batch_id})
 	GetBatch(ctx context.Context, request GetBatchRequestObject) (GetBatchResponseObject, error)
+	// CancelBatch Withdraw what is still pending of a batch
+	// (POST /v1/tenants/{tenant_id}/batches/{batch_id}/cancel)
+	CancelBatch(ctx context.Context, request CancelBatchRequestObject) (CancelBatchResponseObject, error)
 	// ListBatchItems What came of each openid, in the order given
 	// (GET /v1/tenants/{tenant_id}/batches/{batch_id}/items)
 	ListBatchItems(ctx context.Context, request ListBatchItemsRequestObject) (ListBatchItemsResponseObject, error)
+	// ExportBatchItems What came of each openid as a file, in the order given
+	// (GET /v1/tenants/{tenant_id}/batches/{batch_id}/items/export)
+	ExportBatchItems(ctx context.Context, request ExportBatchItemsRequestObject) (ExportBatchItemsResponseObject, error)
+	// RetryBatch Ask once more for what has failed of a batch
+	// (POST /v1/tenants/{tenant_id}/batches/{batch_id}/retry)
+	RetryBatch(ctx context.Context, request RetryBatchRequestObject) (RetryBatchResponseObject, error)
+	// UndoBatch Take back what a batch has changed
+	// (POST /v1/tenants/{tenant_id}/batches/{batch_id}/undo)
+	UndoBatch(ctx context.Context, request UndoBatchRequestObject) (UndoBatchResponseObject, error)
 	// ListConnectLinks The tenant's connect links, newest first, without their URLs
 	// (GET /v1/tenants/{tenant_id}/connect-links)
 	ListConnectLinks(ctx context.Context, request ListConnectLinksRequestObject) (ListConnectLinksResponseObject, error)
 	// CreateConnectLink Make a link with which a merchant's administrator authorizes us
 	// (POST /v1/tenants/{tenant_id}/connect-links)
 	CreateConnectLink(ctx context.Context, request CreateConnectLinkRequestObject) (CreateConnectLinkResponseObject, error)
+	// FindFollower On which of the tenant's accounts a person follows
+	// (GET /v1/tenants/{tenant_id}/followers)
+	FindFollower(ctx context.Context, request FindFollowerRequestObject) (FindFollowerResponseObject, error)
 	// ListUnclaimedAuthorizers Accounts that authorized us through no link of ours
 	// (GET /v1/unclaimed-authorizers)
 	ListUnclaimedAuthorizers(ctx context.Context, request ListUnclaimedAuthorizersRequestObject) (ListUnclaimedAuthorizersResponseObject, error)
@@ -5144,15 +7672,14 @@ func (sh *strictHandler) ListBlacklist(ctx echo.Context, tenantID TenantID, appi
 	return nil
 }
 
-// Block operation middleware
-func (sh *strictHandler) Block(ctx echo.Context, tenantID TenantID, appid AppID, params BlockParams) error {
-	var request BlockRequestObject
+// AdoptDrift operation middleware
+func (sh *strictHandler) AdoptDrift(ctx echo.Context, tenantID TenantID, appid AppID) error {
+	var request AdoptDriftRequestObject
 
 	request.TenantID = tenantID
 	request.Appid = appid
-	request.Params = params
 
-	var body BlockJSONRequestBody
+	var body AdoptDriftJSONRequestBody
 	var err error
 	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
 		// A request validator built on kin-openapi's openapi3filter with
@@ -5171,9 +7698,67 @@ func (sh *strictHandler) Block(ctx echo.Context, tenantID TenantID, appid AppID,
 		err = ctx.Bind(&body)
 	}
 	if err != nil {
-		return err
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
 	}
-	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AdoptDrift(ctx.Request().Context(), request.(AdoptDriftRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AdoptDrift")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AdoptDriftResponseObject); ok {
+		return validResponse.VisitAdoptDriftResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// Block operation middleware
+func (sh *strictHandler) Block(ctx echo.Context, tenantID TenantID, appid AppID, params BlockParams) error {
+	var request BlockRequestObject
+
+	request.TenantID = tenantID
+	request.Appid = appid
+	request.Params = params
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body BlockJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "text/csv") {
+		request.Body = ctx.Request().Body
+	}
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.Block(ctx.Request().Context(), request.(BlockRequestObject))
@@ -5188,6 +7773,85 @@ func (sh *strictHandler) Block(ctx echo.Context, tenantID TenantID, appid AppID,
 		return err
 	} else if validResponse, ok := response.(BlockResponseObject); ok {
 		return validResponse.VisitBlockResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExportBlacklist operation middleware
+func (sh *strictHandler) ExportBlacklist(ctx echo.Context, tenantID TenantID, appid AppID, params ExportBlacklistParams) error {
+	var request ExportBlacklistRequestObject
+
+	request.TenantID = tenantID
+	request.Appid = appid
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportBlacklist(ctx.Request().Context(), request.(ExportBlacklistRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportBlacklist")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportBlacklistResponseObject); ok {
+		return validResponse.VisitExportBlacklistResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// HoldBlacklistWork operation middleware
+func (sh *strictHandler) HoldBlacklistWork(ctx echo.Context, tenantID TenantID, appid AppID) error {
+	var request HoldBlacklistWorkRequestObject
+
+	request.TenantID = tenantID
+	request.Appid = appid
+
+	var body HoldBlacklistWorkJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.HoldBlacklistWork(ctx.Request().Context(), request.(HoldBlacklistWorkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "HoldBlacklistWork")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(HoldBlacklistWorkResponseObject); ok {
+		return validResponse.VisitHoldBlacklistWorkResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -5274,6 +7938,136 @@ func (sh *strictHandler) GetPull(ctx echo.Context, tenantID TenantID, appid AppI
 	return nil
 }
 
+// GetBlacklistQuota operation middleware
+func (sh *strictHandler) GetBlacklistQuota(ctx echo.Context, tenantID TenantID, appid AppID) error {
+	var request GetBlacklistQuotaRequestObject
+
+	request.TenantID = tenantID
+	request.Appid = appid
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBlacklistQuota(ctx.Request().Context(), request.(GetBlacklistQuotaRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBlacklistQuota")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetBlacklistQuotaResponseObject); ok {
+		return validResponse.VisitGetBlacklistQuotaResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RestoreDrift operation middleware
+func (sh *strictHandler) RestoreDrift(ctx echo.Context, tenantID TenantID, appid AppID) error {
+	var request RestoreDriftRequestObject
+
+	request.TenantID = tenantID
+	request.Appid = appid
+
+	var body RestoreDriftJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RestoreDrift(ctx.Request().Context(), request.(RestoreDriftRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RestoreDrift")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RestoreDriftResponseObject); ok {
+		return validResponse.VisitRestoreDriftResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ResumeBlacklistWork operation middleware
+func (sh *strictHandler) ResumeBlacklistWork(ctx echo.Context, tenantID TenantID, appid AppID) error {
+	var request ResumeBlacklistWorkRequestObject
+
+	request.TenantID = tenantID
+	request.Appid = appid
+
+	var body ResumeBlacklistWorkJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ResumeBlacklistWork(ctx.Request().Context(), request.(ResumeBlacklistWorkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResumeBlacklistWork")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResumeBlacklistWorkResponseObject); ok {
+		return validResponse.VisitResumeBlacklistWorkResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Unblock operation middleware
 func (sh *strictHandler) Unblock(ctx echo.Context, tenantID TenantID, appid AppID, params UnblockParams) error {
 	var request UnblockRequestObject
@@ -5281,8 +8075,169 @@ func (sh *strictHandler) Unblock(ctx echo.Context, tenantID TenantID, appid AppI
 	request.TenantID = tenantID
 	request.Appid = appid
 	request.Params = params
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body UnblockJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
 
-	var body UnblockJSONRequestBody
+	}
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "text/csv") {
+		request.Body = ctx.Request().Body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.Unblock(ctx.Request().Context(), request.(UnblockRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Unblock")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UnblockResponseObject); ok {
+		return validResponse.VisitUnblockResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetBlacklistWork operation middleware
+func (sh *strictHandler) GetBlacklistWork(ctx echo.Context, tenantID TenantID, appid AppID) error {
+	var request GetBlacklistWorkRequestObject
+
+	request.TenantID = tenantID
+	request.Appid = appid
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBlacklistWork(ctx.Request().Context(), request.(GetBlacklistWorkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBlacklistWork")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetBlacklistWorkResponseObject); ok {
+		return validResponse.VisitGetBlacklistWorkResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListHistory operation middleware
+func (sh *strictHandler) ListHistory(ctx echo.Context, tenantID TenantID, appid AppID, openid string, params ListHistoryParams) error {
+	var request ListHistoryRequestObject
+
+	request.TenantID = tenantID
+	request.Appid = appid
+	request.Openid = openid
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListHistory(ctx.Request().Context(), request.(ListHistoryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListHistory")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListHistoryResponseObject); ok {
+		return validResponse.VisitListHistoryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListFollowers operation middleware
+func (sh *strictHandler) ListFollowers(ctx echo.Context, tenantID TenantID, appid AppID, params ListFollowersParams) error {
+	var request ListFollowersRequestObject
+
+	request.TenantID = tenantID
+	request.Appid = appid
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListFollowers(ctx.Request().Context(), request.(ListFollowersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListFollowers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListFollowersResponseObject); ok {
+		return validResponse.VisitListFollowersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetFollowerDirectory operation middleware
+func (sh *strictHandler) GetFollowerDirectory(ctx echo.Context, tenantID TenantID, appid AppID) error {
+	var request GetFollowerDirectoryRequestObject
+
+	request.TenantID = tenantID
+	request.Appid = appid
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetFollowerDirectory(ctx.Request().Context(), request.(GetFollowerDirectoryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetFollowerDirectory")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetFollowerDirectoryResponseObject); ok {
+		return validResponse.VisitGetFollowerDirectoryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SetFollowerDirectory operation middleware
+func (sh *strictHandler) SetFollowerDirectory(ctx echo.Context, tenantID TenantID, appid AppID) error {
+	var request SetFollowerDirectoryRequestObject
+
+	request.TenantID = tenantID
+	request.Appid = appid
+
+	var body SetFollowerDirectoryJSONRequestBody
 	var err error
 	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
 		// A request validator built on kin-openapi's openapi3filter with
@@ -5306,18 +8261,70 @@ func (sh *strictHandler) Unblock(ctx echo.Context, tenantID TenantID, appid AppI
 	request.Body = &body
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.Unblock(ctx.Request().Context(), request.(UnblockRequestObject))
+		return sh.ssi.SetFollowerDirectory(ctx.Request().Context(), request.(SetFollowerDirectoryRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "Unblock")
+		handler = middleware(handler, "SetFollowerDirectory")
 	}
 
 	response, err := handler(ctx, request)
 
 	if err != nil {
 		return err
-	} else if validResponse, ok := response.(UnblockResponseObject); ok {
-		return validResponse.VisitUnblockResponse(ctx.Response())
+	} else if validResponse, ok := response.(SetFollowerDirectoryResponseObject); ok {
+		return validResponse.VisitSetFollowerDirectoryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SyncFollowers operation middleware
+func (sh *strictHandler) SyncFollowers(ctx echo.Context, tenantID TenantID, appid AppID) error {
+	var request SyncFollowersRequestObject
+
+	request.TenantID = tenantID
+	request.Appid = appid
+
+	var body SyncFollowersJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SyncFollowers(ctx.Request().Context(), request.(SyncFollowersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SyncFollowers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SyncFollowersResponseObject); ok {
+		return validResponse.VisitSyncFollowersResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -5428,6 +8435,58 @@ func (sh *strictHandler) GetBatch(ctx echo.Context, tenantID TenantID, batchID B
 	return nil
 }
 
+// CancelBatch operation middleware
+func (sh *strictHandler) CancelBatch(ctx echo.Context, tenantID TenantID, batchID BatchID) error {
+	var request CancelBatchRequestObject
+
+	request.TenantID = tenantID
+	request.BatchID = batchID
+
+	var body CancelBatchJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelBatch(ctx.Request().Context(), request.(CancelBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelBatch")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CancelBatchResponseObject); ok {
+		return validResponse.VisitCancelBatchResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListBatchItems operation middleware
 func (sh *strictHandler) ListBatchItems(ctx echo.Context, tenantID TenantID, batchID BatchID, params ListBatchItemsParams) error {
 	var request ListBatchItemsRequestObject
@@ -5449,6 +8508,139 @@ func (sh *strictHandler) ListBatchItems(ctx echo.Context, tenantID TenantID, bat
 		return err
 	} else if validResponse, ok := response.(ListBatchItemsResponseObject); ok {
 		return validResponse.VisitListBatchItemsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExportBatchItems operation middleware
+func (sh *strictHandler) ExportBatchItems(ctx echo.Context, tenantID TenantID, batchID BatchID, params ExportBatchItemsParams) error {
+	var request ExportBatchItemsRequestObject
+
+	request.TenantID = tenantID
+	request.BatchID = batchID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportBatchItems(ctx.Request().Context(), request.(ExportBatchItemsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportBatchItems")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportBatchItemsResponseObject); ok {
+		return validResponse.VisitExportBatchItemsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RetryBatch operation middleware
+func (sh *strictHandler) RetryBatch(ctx echo.Context, tenantID TenantID, batchID BatchID, params RetryBatchParams) error {
+	var request RetryBatchRequestObject
+
+	request.TenantID = tenantID
+	request.BatchID = batchID
+	request.Params = params
+
+	var body RetryBatchJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RetryBatch(ctx.Request().Context(), request.(RetryBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RetryBatch")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RetryBatchResponseObject); ok {
+		return validResponse.VisitRetryBatchResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UndoBatch operation middleware
+func (sh *strictHandler) UndoBatch(ctx echo.Context, tenantID TenantID, batchID BatchID, params UndoBatchParams) error {
+	var request UndoBatchRequestObject
+
+	request.TenantID = tenantID
+	request.BatchID = batchID
+	request.Params = params
+
+	var body UndoBatchJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UndoBatch(ctx.Request().Context(), request.(UndoBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UndoBatch")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UndoBatchResponseObject); ok {
+		return validResponse.VisitUndoBatchResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -5526,6 +8718,32 @@ func (sh *strictHandler) CreateConnectLink(ctx echo.Context, tenantID TenantID) 
 		return err
 	} else if validResponse, ok := response.(CreateConnectLinkResponseObject); ok {
 		return validResponse.VisitCreateConnectLinkResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// FindFollower operation middleware
+func (sh *strictHandler) FindFollower(ctx echo.Context, tenantID TenantID, params FindFollowerParams) error {
+	var request FindFollowerRequestObject
+
+	request.TenantID = tenantID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.FindFollower(ctx.Request().Context(), request.(FindFollowerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FindFollower")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FindFollowerResponseObject); ok {
+		return validResponse.VisitFindFollowerResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

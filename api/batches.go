@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"github.com/wechat-steward/steward/blacklist"
 )
 
@@ -54,6 +56,63 @@ func (s *server) ListBatchItems(ctx context.Context, req ListBatchItemsRequestOb
 	return ListBatchItems200JSONResponse{Data: mapSlice(page.Items, itemFrom), NextCursor: nextCursor(page.Next)}, nil
 }
 
+func (s *server) CancelBatch(ctx context.Context, req CancelBatchRequestObject) (CancelBatchResponseObject, error) {
+	tenantID, batchID, err := parseIDs(req.TenantID, req.BatchID)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.Blacklist.Cancel(ctx, principalOf(ctx), tenantID, batchID)
+	if err != nil {
+		return nil, err
+	}
+	return CancelBatch200JSONResponse(batchFrom(b)), nil
+}
+
+func (s *server) RetryBatch(ctx context.Context, req RetryBatchRequestObject) (RetryBatchResponseObject, error) {
+	tenantID, batchID, err := parseIDs(req.TenantID, req.BatchID)
+	if err != nil {
+		return nil, err
+	}
+	b, replayed, err := s.Blacklist.Retry(ctx, principalOf(ctx), tenantID, batchID, blacklist.RetryRequest{IdempotencyKey: orZero(req.Params.IdempotencyKey)})
+	if err != nil {
+		return nil, err
+	}
+	return RetryBatch202JSONResponse{Body: batchFrom(b), Headers: RetryBatch202ResponseHeaders{IdempotencyReplayed: replayedHeader(replayed)}}, nil
+}
+
+func (s *server) UndoBatch(ctx context.Context, req UndoBatchRequestObject) (UndoBatchResponseObject, error) {
+	tenantID, batchID, err := parseIDs(req.TenantID, req.BatchID)
+	if err != nil {
+		return nil, err
+	}
+	undo := blacklist.UndoRequest{IdempotencyKey: orZero(req.Params.IdempotencyKey)}
+	if req.Body != nil {
+		undo.Reason = orZero(req.Body.Reason)
+	}
+	b, replayed, err := s.Blacklist.Undo(ctx, principalOf(ctx), tenantID, batchID, undo)
+	if err != nil {
+		return nil, err
+	}
+	return UndoBatch202JSONResponse{Body: batchFrom(b), Headers: UndoBatch202ResponseHeaders{IdempotencyReplayed: replayedHeader(replayed)}}, nil
+}
+
+func parseIDs(tenantID, batchID string) (uuid.UUID, uuid.UUID, error) {
+	t, err := parseID(tenantID)
+	if err != nil {
+		return uuid.Nil, uuid.Nil, err
+	}
+	b, err := parseID(batchID)
+	return t, b, err
+}
+
+// replayedHeader is the value of Idempotency-Replayed.
+func replayedHeader(replayed bool) *string {
+	if !replayed {
+		return nil
+	}
+	return new("true")
+}
+
 func batchFrom(b blacklist.Batch) Batch {
 	c := b.Counts
 	return Batch{
@@ -62,10 +121,17 @@ func batchFrom(b blacklist.Batch) Batch {
 			Total: c.Total, Pending: c.Pending, Done: c.Done, Already: c.Already, Failed: c.Failed,
 			Superseded: c.Superseded, Cancelled: c.Cancelled, Skipped: c.Skipped,
 		},
-		Reason: b.Reason, Until: stampOrNil(b.Until), RequestedBy: b.Actor,
+		Reason: b.Reason, Until: stampOrNil(b.Until), RequestedBy: b.Actor, RetryOf: idOrNil(b.RetryOf), UndoOf: idOrNil(b.UndoOf),
 		PauseReason: b.PauseReason, PausedUntil: stampOrNil(b.PausedUntil),
 		CreatedAt: stamp(b.CreatedAt), StartedAt: stampOrNil(b.StartedAt), EndedAt: stampOrNil(b.EndedAt),
 	}
+}
+
+func idOrNil(id *uuid.UUID) *string {
+	if id == nil {
+		return nil
+	}
+	return new(id.String())
 }
 
 func itemFrom(i blacklist.Item) BatchItem {

@@ -56,6 +56,7 @@ func await[T any](ctx context.Context, s *server, taken T, watch, look func(cont
 // batchAnswer is what the two calls that make a batch answer with.
 type batchAnswer struct {
 	batch    Batch
+	whole    BatchOrPreview // the batch once more, in the shape of an answer that could be a preview
 	replayed *string
 	ended    bool
 }
@@ -81,35 +82,63 @@ func (s *server) wish(ctx context.Context, act wishFunc, tenantID, appid string,
 			},
 			func(ctx context.Context) (blacklist.Batch, error) { return s.Blacklist.GetBatch(ctx, reader, id, b.ID) })
 	}
-	a := batchAnswer{batch: batchFrom(b), ended: b.Ended() && wait > 0}
-	if replayed {
-		a.replayed = new("true")
-	}
-	return a, nil
+	a := batchAnswer{batch: batchFrom(b), ended: b.Ended() && wait > 0, replayed: replayedHeader(replayed)}
+	err = a.whole.FromBatch(a.batch)
+	return a, err
 }
 
 func (s *server) Block(ctx context.Context, req BlockRequestObject) (BlockResponseObject, error) {
-	a, err := s.wish(ctx, s.Blacklist.Block, req.TenantID, req.Appid, blacklist.Request{
-		OpenIDs: req.Body.Openids, Reason: orZero(req.Body.Reason), Until: req.Body.Until, IdempotencyKey: orZero(req.Params.IdempotencyKey),
-	}, waitOf(req.Params.Prefer))
+	act, wish := wishFunc(s.Blacklist.Block), blacklist.Request{}
+	if body := req.JSONBody; body != nil {
+		if err := noQuery(req.Params.Reason, req.Params.Until); err != nil {
+			return nil, err
+		}
+		wish = blacklist.Request{OpenIDs: body.Openids, Reason: orZero(body.Reason), Until: body.Until, IdempotencyKey: orZero(req.Params.IdempotencyKey)}
+		if orZero(body.DryRun) {
+			body, err := s.preview(ctx, req.TenantID, req.Appid, blacklist.ActionBlock, wish)
+			return Block200JSONResponse{Body: body}, err
+		}
+	} else {
+		up, err := upload(req.Body, req.Params.Reason, req.Params.Until, req.Params.IdempotencyKey)
+		if err != nil {
+			return nil, err
+		}
+		act = byFile(s.Blacklist.BlockFile, up)
+	}
+	a, err := s.wish(ctx, act, req.TenantID, req.Appid, wish, waitOf(req.Params.Prefer))
 	if err != nil {
 		return nil, err
 	}
 	if a.ended {
-		return Block200JSONResponse{Body: a.batch, Headers: Block200ResponseHeaders{IdempotencyReplayed: a.replayed}}, nil
+		return Block200JSONResponse{Body: a.whole, Headers: Block200ResponseHeaders{IdempotencyReplayed: a.replayed}}, nil
 	}
 	return Block202JSONResponse{Body: a.batch, Headers: Block202ResponseHeaders{IdempotencyReplayed: a.replayed}}, nil
 }
 
 func (s *server) Unblock(ctx context.Context, req UnblockRequestObject) (UnblockResponseObject, error) {
-	a, err := s.wish(ctx, s.Blacklist.Unblock, req.TenantID, req.Appid, blacklist.Request{
-		OpenIDs: req.Body.Openids, Reason: orZero(req.Body.Reason), IdempotencyKey: orZero(req.Params.IdempotencyKey),
-	}, waitOf(req.Params.Prefer))
+	act, wish := wishFunc(s.Blacklist.Unblock), blacklist.Request{}
+	if body := req.JSONBody; body != nil {
+		if err := noQuery(req.Params.Reason, nil); err != nil {
+			return nil, err
+		}
+		wish = blacklist.Request{OpenIDs: body.Openids, Reason: orZero(body.Reason), IdempotencyKey: orZero(req.Params.IdempotencyKey)}
+		if orZero(body.DryRun) {
+			body, err := s.preview(ctx, req.TenantID, req.Appid, blacklist.ActionUnblock, wish)
+			return Unblock200JSONResponse{Body: body}, err
+		}
+	} else {
+		up, err := upload(req.Body, req.Params.Reason, nil, req.Params.IdempotencyKey)
+		if err != nil {
+			return nil, err
+		}
+		act = byFile(s.Blacklist.UnblockFile, up)
+	}
+	a, err := s.wish(ctx, act, req.TenantID, req.Appid, wish, waitOf(req.Params.Prefer))
 	if err != nil {
 		return nil, err
 	}
 	if a.ended {
-		return Unblock200JSONResponse{Body: a.batch, Headers: Unblock200ResponseHeaders{IdempotencyReplayed: a.replayed}}, nil
+		return Unblock200JSONResponse{Body: a.whole, Headers: Unblock200ResponseHeaders{IdempotencyReplayed: a.replayed}}, nil
 	}
 	return Unblock202JSONResponse{Body: a.batch, Headers: Unblock202ResponseHeaders{IdempotencyReplayed: a.replayed}}, nil
 }
@@ -120,7 +149,9 @@ func (s *server) ListBlacklist(ctx context.Context, req ListBlacklistRequestObje
 		return nil, err
 	}
 	page, err := s.Blacklist.List(ctx, principalOf(ctx), tenantID, req.Appid, blacklist.ListParams{
-		Actual: blacklist.Actual(orZero(req.Params.Actual)), Query: orZero(req.Params.Q), Limit: limitOf(req.Params.Limit), Cursor: orZero(req.Params.Cursor),
+		Actual: blacklist.Actual(orZero(req.Params.Actual)), Query: orZero(req.Params.Q), Want: string(orZero(req.Params.Want)),
+		Drift: blacklist.Drift(orZero(req.Params.Drift)), Pending: req.Params.Pending, Failed: req.Params.Failed, Reason: orZero(req.Params.Reason), By: orZero(req.Params.By),
+		Limit: limitOf(req.Params.Limit), Cursor: orZero(req.Params.Cursor),
 	})
 	if err != nil {
 		return nil, err

@@ -77,11 +77,18 @@ func (s *server) receiveEvent(c echo.Context) error {
 	return c.String(http.StatusOK, acknowledged)
 }
 
-// receiveMessage is WeChat's 消息与事件接收URL: what followers write to a merchant's account. Nothing here needs their
-// words yet, so a genuine push is acknowledged and dropped.
+// receiveMessage is WeChat's 消息与事件接收URL: what followers of a merchant's account write and do. Who comes and who goes is
+// noted where that is kept. Nothing here needs followers' words, so any other genuine push is acknowledged and dropped, one
+// that cannot be read too: were it refused, WeChat would tell the follower that the account is out of order.
 func (s *server) receiveMessage(c echo.Context) error {
-	if _, err := s.open(c); err != nil {
+	raw, err := s.open(c)
+	if err != nil {
 		return err
+	}
+	if message, err := wechat.ParseMessage(raw); err == nil {
+		if err := s.Followers.Receive(c.Request().Context(), c.Param("component_appid"), c.Param("appid"), message); err != nil {
+			return err
+		}
 	}
 	return c.String(http.StatusOK, acknowledged)
 }

@@ -28,6 +28,7 @@ func TestEveryValueOfADomainTypeIsInTheContract(t *testing.T) {
 		"CheckName":            {"component", "CheckName", field("DiagnosisCheck", "check")},
 		"CheckStatus":          {"component", "CheckStatus", field("DiagnosisCheck", "status")},
 		"ReconciliationStatus": {"authorizer", "ReconciliationStatus", field("Reconciliation", "status")},
+		"FollowerSyncStatus":   {"follower", "SyncStatus", schemas["FollowerSyncStatus"]},
 		"BatchStatus":          {"blacklist", "Status", field("Batch", "status")},
 		"PullStatus":           {"blacklist", "PullStatus", field("Pull", "status")},
 		"Outcome":              {"blacklist", "Outcome", schemas["Outcome"]},

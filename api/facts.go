@@ -38,6 +38,8 @@ func happened(matched error) string {
 	switch e := matched.(type) { //nolint:errorlint // the rule has unwrapped it
 	case *tenant.UnknownScopeError, *blacklist.UnknownFilterError: // they repeat the value, which may be anything
 		return "this value is not one of those allowed"
+	case *blacklist.FileError:
+		return fileWords(e)
 	case *wechat.TransportError: // it names hosts of the operator's network
 		return "WeChat could not be reached, or its answer could not be read"
 	case *wechat.Error:
@@ -110,6 +112,9 @@ func addFacts(p *Problem, pointer string, matched error) {
 	case *blacklist.UnknownFilterError:
 		pointer = "query:" + e.Filter
 	}
+	if file, ok := errors.AsType[*blacklist.FileError](matched); ok {
+		p.Errors = new(linesFrom(file))
+	}
 	if refused, ok := errors.AsType[*wechat.Error](matched); ok {
 		p.Errcode, p.Advice, p.Rid = &refused.Code, new(refused.Advice()), given(refused.RID)
 	}
@@ -133,6 +138,8 @@ func retryAfter(err error) int {
 	switch {
 	case errors.Is(err, component.ErrNoTicket):
 		return ticketEvery
+	case errors.Is(err, blacklist.ErrBusy):
+		return minute
 	case !isRefusal || refused.Class() != wechat.ClassQuota:
 		return 0
 	case refused.Code == 45011: // the quota of a minute

@@ -12,6 +12,7 @@ import (
 	"github.com/wechat-steward/steward/authorizer"
 	"github.com/wechat-steward/steward/blacklist"
 	"github.com/wechat-steward/steward/component"
+	"github.com/wechat-steward/steward/follower"
 	"github.com/wechat-steward/steward/tenant"
 	"github.com/wechat-steward/steward/wechat"
 )
@@ -51,28 +52,32 @@ func as[T error](err error) error {
 var (
 	malformedBody        = answer{http.StatusBadRequest, "malformed-body", "The body is not JSON"}
 	invalidRequest       = answer{http.StatusUnprocessableEntity, "invalid-request", "The request is not valid"}
-	unsupportedMediaType = answer{http.StatusUnsupportedMediaType, "unsupported-media-type", "Not JSON"}
+	unsupportedMediaType = answer{http.StatusUnsupportedMediaType, "unsupported-media-type", "Not in a format that is taken here"}
+	invalidFile          = answer{http.StatusUnprocessableEntity, "invalid-file", "The file cannot be taken"}
+	untilPast            = answer{http.StatusUnprocessableEntity, "until-past", "The block would have ended already"}
 	bodyTooLarge         = answer{http.StatusRequestEntityTooLarge, "body-too-large", "The body is too large"}
 	methodNotAllowed     = answer{http.StatusMethodNotAllowed, "method-not-allowed", "Not with this method"}
 	noRoute              = answer{http.StatusNotFound, "not-found", "No such thing"}
 	internal             = answer{http.StatusInternalServerError, "internal", "Something went wrong on our side"}
 )
 
+// Short names, so that a rule is a line.
+const (
+	bad         = http.StatusBadRequest
+	unknown     = http.StatusUnauthorized
+	forbidden   = http.StatusForbidden
+	notFound    = http.StatusNotFound
+	conflict    = http.StatusConflict
+	unusable    = http.StatusUnprocessableEntity
+	tooMany     = http.StatusTooManyRequests
+	badGateway  = http.StatusBadGateway
+	unavailable = http.StatusServiceUnavailable
+)
+
 // rules is the one table from errors to answers; the first that matches wins.
 // A test reads the domain packages' source and proves that every exported error stands in it.
 func rules() []rule {
-	const (
-		bad         = http.StatusBadRequest
-		unknown     = http.StatusUnauthorized
-		forbidden   = http.StatusForbidden
-		notFound    = http.StatusNotFound
-		conflict    = http.StatusConflict
-		unusable    = http.StatusUnprocessableEntity
-		tooMany     = http.StatusTooManyRequests
-		badGateway  = http.StatusBadGateway
-		unavailable = http.StatusServiceUnavailable
-	)
-	return []rule{
+	return append(blacklistRules(), []rule{
 		{
 			is(errCrossOrigin),
 			answer{forbidden, "cross-origin", "Another site's page may not do this"},
@@ -151,13 +156,14 @@ func rules() []rule {
 		{as[*authorizer.ComponentChoiceError], answer{unusable, "component-choice", "There are several components"}, "/component_appid", ""},
 		{as[*authorizer.InvalidLinkError], invalidRequest, "", "No link was made."},
 
-		{is(blacklist.ErrUntilPast), answer{unusable, "until-past", "The block would have ended already"}, "/until", "Choose a later time, or leave it out. Nothing was done."},
-		{is(blacklist.ErrUntilOnUnblock), invalidRequest, "/until", "Leave it out. Nothing was done."},
-		{is(blacklist.ErrInvalidReason), invalidRequest, "/reason", "Nothing was done."},
-		{is(blacklist.ErrIdempotencyKeyTooLong), invalidRequest, "header:Idempotency-Key", "Nothing was done."},
-		{as[*blacklist.TooManyOpenIDsError], invalidRequest, "/openids", "Nothing was done."},
-		{as[*blacklist.InvalidOpenIDError], invalidRequest, "", "Nothing was done: take it out, or correct it."},
-		{as[*blacklist.UnknownFilterError], invalidRequest, "", "Choose among the values that the reference at /docs lists."},
+		{
+			is(follower.ErrDirectoryOff),
+			answer{conflict, "directory-off", "The account's followers are not kept"},
+			"",
+			"Turn the directory on with PUT …/followers/directory.",
+		},
+		{is(follower.ErrWhomToFind), invalidRequest, "", "Give one of them in the query."},
+		{is(follower.ErrUnionIDsWithoutDirectory), invalidRequest, "/unionids", "Leave it out, or turn the directory on. Nothing was done."},
 
 		{is(wechat.ErrSignature), answer{forbidden, "bad-signature", "Not signed by WeChat"}, "", "Check the callback token of the component."},
 		{is(wechat.ErrEnvelope), answer{forbidden, "bad-envelope", "Cannot be decrypted"}, "", "Check the EncodingAESKey and the appid of the component."},
@@ -170,6 +176,56 @@ func rules() []rule {
 			"",
 			"Try again; if it stays so, the operator looks into the network.",
 		},
+	}...)
+}
+
+// blacklistRules are those of the rules that are about package blacklist.
+func blacklistRules() []rule {
+	return []rule{
+		{is(blacklist.ErrUntilPast), untilPast, "/until", "Choose a later time, or leave it out. Nothing was done."},
+		{
+			is(blacklist.ErrBlockWouldHaveEnded),
+			untilPast,
+			"",
+			"Block them anew with a later until, or without one. Nothing was done.",
+		},
+		{
+			is(blacklist.ErrBatchNotEnded),
+			answer{conflict, "batch-not-ended", "The batch is still under way"},
+			"",
+			"Cancel it first, or wait for its end. Nothing was done.",
+		},
+		{
+			is(blacklist.ErrNothingToUndo),
+			answer{conflict, "nothing-to-undo", "Nothing is left to undo"},
+			"",
+			"It was undone before, later wishes took its place, or it changed nothing. Nothing was done.",
+		},
+		{
+			is(blacklist.ErrNothingToRetry),
+			answer{conflict, "nothing-to-retry", "Nothing is left to retry"},
+			"",
+			"It was retried before, later wishes took its place, or nothing has failed. Nothing was done.",
+		},
+		{is(blacklist.ErrUntilOnUnblock), invalidRequest, "/until", "Leave it out. Nothing was done."},
+		{is(blacklist.ErrInvalidReason), invalidRequest, "/reason", "Nothing was done."},
+		{is(blacklist.ErrIdempotencyKeyTooLong), invalidRequest, "header:Idempotency-Key", "Nothing was done."},
+		{as[*blacklist.TooManyOpenIDsError], invalidRequest, "/openids", "Nothing was done."},
+		{as[*blacklist.InvalidOpenIDError], invalidRequest, "", "Nothing was done: take it out, or correct it."},
+		{
+			is(blacklist.ErrSearchTooWide),
+			answer{unusable, "search-too-wide", "The search would take too long"},
+			"",
+			"Narrow it down with q, the beginning of the openid, or with actual; or export the list and search in the file.",
+		},
+		{
+			is(blacklist.ErrBusy),
+			answer{unavailable, "busy", "Too many files at this moment"},
+			"",
+			"Nothing was done. Try again in a minute.",
+		},
+		{as[*blacklist.FileError], invalidFile, "", "See errors for each; nothing was done."},
+		{as[*blacklist.UnknownFilterError], invalidRequest, "", "Choose among the values that the reference at /docs lists."},
 	}
 }
 
@@ -220,7 +276,7 @@ func answerForEcho(err error) (answer, string) {
 	case http.StatusMethodNotAllowed:
 		return methodNotAllowed, "The path exists, but not with this method. The reference is at /docs."
 	case http.StatusRequestEntityTooLarge:
-		return bodyTooLarge, "At most 20 MB go into a request with openids and 64 KB into any other: split it."
+		return bodyTooLarge, "At most 64 MB go into a CSV file, 20 MB into JSON with openids, and 64 KB into any other request: split it."
 	case http.StatusBadRequest:
 		return invalidRequest, "The request could not be read. The reference is at /docs."
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/wechat-steward/steward/authorizer"
 	"github.com/wechat-steward/steward/blacklist"
 	"github.com/wechat-steward/steward/component"
+	"github.com/wechat-steward/steward/follower"
 	"github.com/wechat-steward/steward/tenant"
 )
 
@@ -46,6 +47,7 @@ type Config struct {
 	Tenants     *tenant.Service     // required
 	Components  *component.Service  // required
 	Authorizers *authorizer.Service // required
+	Followers   *follower.Service   // required
 	Blacklist   *blacklist.Service  // required
 	Alerts      *alert.Service      // required
 	Console     http.Handler        // required: the console's files, served where no route is
@@ -64,7 +66,7 @@ type Config struct {
 
 func (c Config) validate() error {
 	switch {
-	case c.Tenants == nil, c.Components == nil, c.Authorizers == nil, c.Blacklist == nil, c.Alerts == nil, c.Console == nil:
+	case c.Tenants == nil, c.Components == nil, c.Authorizers == nil, c.Followers == nil, c.Blacklist == nil, c.Alerts == nil, c.Console == nil:
 		return errors.New("api: Config lacks a service")
 	}
 	if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {

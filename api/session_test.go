@@ -60,7 +60,7 @@ func TestSession(t *testing.T) {
 		require.Empty(t, c.Domain)
 		require.Equal(t, 12*60*60, c.MaxAge)
 		require.GreaterOrEqual(t, len(c.Value), 43, "256 bits")
-		require.JSONEq(t, `{"kind":"tenant_key","name":"shop","tenant_id":"`+b.tenantID.String()+`","scopes":["authorizers:read","authorizers:write","tokens:read","connect-links:write","blacklist:read","blacklist:write","keys:write","audit:read"]}`, res.body)
+		require.JSONEq(t, `{"kind":"tenant_key","name":"shop","tenant_id":"`+b.tenantID.String()+`","scopes":["authorizers:read","authorizers:write","tokens:read","connect-links:write","followers:read","blacklist:read","blacklist:write","keys:write","audit:read"]}`, res.body)
 		require.NotContains(t, res.body, b.key)
 		me := b.with(t, c, request{path: "/v1/me"})
 		require.Equal(t, http.StatusOK, me.status)

@@ -25,6 +25,7 @@ import (
 	"github.com/wechat-steward/steward/api"
 	"github.com/wechat-steward/steward/authorizer"
 	"github.com/wechat-steward/steward/blacklist"
+	"github.com/wechat-steward/steward/follower"
 	"github.com/wechat-steward/steward/internal/factory"
 	"github.com/wechat-steward/steward/tenant"
 	"github.com/wechat-steward/steward/wechat/simulator"
@@ -37,6 +38,7 @@ const patience = 60 * time.Second
 type bundle struct {
 	*factory.World
 
+	followers *follower.Service
 	blacklist *blacklist.Service
 	alerts    *alert.Service
 	handler   http.Handler
@@ -70,6 +72,10 @@ func setup(t *testing.T, o options) *bundle {
 		b.account = factory.Account(t, b.World, o.account)
 	}
 	var err error
+	b.followers, err = follower.NewService(follower.Config{
+		Pool: b.Pool, WeChat: b.WeChat, Authorizers: b.Authorizers, Jobs: b.Jobs, Now: b.Clock.Now, Logger: b.Logger,
+	})
+	require.NoError(t, err)
 	b.blacklist, err = blacklist.NewService(blacklist.Config{
 		Pool: b.Pool, WeChat: b.WeChat, Authorizers: b.Authorizers, Jobs: b.Jobs, Now: b.Clock.Now, Logger: b.Logger, RetryDelay: time.Millisecond,
 	})
@@ -80,7 +86,7 @@ func setup(t *testing.T, o options) *bundle {
 	t.Cleanup(stop)
 	b.stop = stop
 	cfg := api.Config{
-		Tenants: b.Tenants, Components: b.Components, Authorizers: b.Authorizers, Blacklist: b.blacklist, Alerts: b.alerts,
+		Tenants: b.Tenants, Components: b.Components, Authorizers: b.Authorizers, Followers: b.followers, Blacklist: b.blacklist, Alerts: b.alerts,
 		Console:   http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the console") }),
 		PublicURL: factory.PublicURL, Metrics: prometheus.NewRegistry(), Stopping: stopping, Logger: b.Logger,
 	}
@@ -105,7 +111,8 @@ func setup(t *testing.T, o options) *bundle {
 // start has jobs worked until the test ends.
 func (b *bundle) start(t *testing.T) *river.Client[pgx.Tx] {
 	t.Helper()
-	client := b.StartJobs(t, b.blacklist.AddWorkers)
+	client := b.StartJobs(t, b.followers.AddWorkers, b.blacklist.AddWorkers)
+	require.NoError(t, client.Queues().Add(follower.Queue, river.QueueConfig{MaxWorkers: 4}))
 	require.NoError(t, client.Queues().Add(blacklist.Queue, river.QueueConfig{MaxWorkers: 4}))
 	return client
 }

@@ -47,8 +47,8 @@ func TestValidation(t *testing.T) {
 		"NameWithNUL":             {path: tenants, body: `{"na\u0000me":"a","name":"x"}`, errors: []string{"/na\x00me: is no field of this request"}},
 		"SeveralErrors": {path: keys, body: `{"name":7,"scopes":["` + offending + `",3],"expires_at":"tomorrow"}`, errors: []string{
 			"/expires_at: " + isTime, "/name: value must be a string",
-			`/scopes/0: value is not one of the allowed values ["authorizers:read","authorizers:write","tokens:read","connect-links:write","blacklist:read","blacklist:write","keys:write","audit:read"]`,
-			`/scopes/1: value is not one of the allowed values ["authorizers:read","authorizers:write","tokens:read","connect-links:write","blacklist:read","blacklist:write","keys:write","audit:read"]`,
+			`/scopes/0: value is not one of the allowed values ["authorizers:read","authorizers:write","tokens:read","connect-links:write","followers:read","blacklist:read","blacklist:write","keys:write","audit:read"]`,
+			`/scopes/1: value is not one of the allowed values ["authorizers:read","authorizers:write","tokens:read","connect-links:write","followers:read","blacklist:read","blacklist:write","keys:write","audit:read"]`,
 		}},
 		"ExpiryInPast":      {path: keys, body: `{"name":"x","expires_at":"2001-01-01T00:00:00Z"}`, code: "expiry-past", errors: []string{"/expires_at: expires_at lies in the past"}},
 		"BadEnum":           {path: links, body: `{"account_type":"` + offending + `"}`, errors: []string{`/account_type: value is not one of the allowed values ["official_account","mini_program","any"]`}},

@@ -15,12 +15,16 @@ import (
 // Operation is something done on behalf of an account that needs a permission set of WeChat's.
 type Operation string
 
-// OpBlacklist is reading and changing the blacklist.
-const OpBlacklist Operation = "blacklist"
+// The operations.
+const (
+	OpBlacklist Operation = "blacklist" // reading and changing the blacklist
+	OpFollowers Operation = "follower"  // reading the list of followers, and what is known of them
+)
 
-// sets returns the permission sets of which one must be granted. WeChat's pages of the blacklist API name 2 and 100.
+// sets returns the permission sets of which one must be granted. WeChat's pages of these APIs name 2 and 100.
 func (o Operation) sets() []int {
-	if o == OpBlacklist {
+	switch o {
+	case OpBlacklist, OpFollowers:
 		return []int{2, 100}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,7 +21,7 @@ type Status string
 const (
 	StatusQueued    Status = "queued"    // nothing of it has gone to WeChat yet
 	StatusRunning   Status = "running"   // some of it has
-	StatusPaused    Status = "paused"    // it waits for what Batch.PauseReason says, and then goes on by itself
+	StatusPaused    Status = "paused"    // it waits for what Batch.PauseReason says; unless somebody holds it, it goes on by itself
 	StatusDone      Status = "done"      // every openid has its outcome
 	StatusCancelled Status = "cancelled" // the openids that WeChat had not taken yet were withdrawn
 )
@@ -47,7 +48,9 @@ type Batch struct {
 	Counts          Counts
 	Reason          string
 	Until           *time.Time
-	Actor           string // who asked for it: "name (kind)"
+	Actor           string     // who asked for it: "name (kind)"
+	RetryOf         *uuid.UUID // the batch whose failures it tries again, see [Service.Retry]
+	UndoOf          *uuid.UUID // the batch whose changes it takes back, see [Service.Undo]
 	// While Status is paused: why, WeChat's errcode and rid if it refused, and until when, if that is known.
 	PauseReason  string
 	PauseErrCode *int
@@ -167,6 +170,7 @@ type querier interface {
 const batchQuery = `
 	SELECT b.id, b.authorizer_id, a.appid, b.action, b.reason, b.until, b.actor_kind, b.actor_id, b.actor_name,
 		b.total, b.skipped, b.done, b.already, b.failed, b.superseded, b.cancelled, b.created_at, b.started_at, b.ended_at,
+		b.retry_of, b.undo_of, l.held_at IS NOT NULL, l.held_by, l.held_reason,
 		l.awaits_account, l.paused_until, l.pause_reason, l.pause_errcode, l.pause_rid
 	FROM blacklist_batches b
 	JOIN authorizers a ON a.tenant_id = b.tenant_id AND a.id = b.authorizer_id
@@ -191,11 +195,12 @@ func scanBatch(now time.Time) pgx.RowToFunc[Batch] {
 	return func(row pgx.CollectableRow) (Batch, error) {
 		var b Batch
 		var by maker
-		var awaitsAccount bool
+		var held, awaitsAccount bool
+		var heldBy, heldReason string
 		c := &b.Counts
 		if err := row.Scan(&b.ID, &b.AuthorizerID, &b.AuthorizerAppID, &b.Action, &b.Reason, &b.Until, &by.Kind, &by.ID, &by.Name,
 			&c.Total, &c.Skipped, &c.Done, &c.Already, &c.Failed, &c.Superseded, &c.Cancelled, &b.CreatedAt, &b.StartedAt, &b.EndedAt,
-			&awaitsAccount, &b.PausedUntil, &b.PauseReason, &b.PauseErrCode, &b.PauseRID); err != nil {
+			&b.RetryOf, &b.UndoOf, &held, &heldBy, &heldReason, &awaitsAccount, &b.PausedUntil, &b.PauseReason, &b.PauseErrCode, &b.PauseRID); err != nil {
 			return Batch{}, err
 		}
 		b.Actor = by.String()
@@ -206,6 +211,9 @@ func scanBatch(now time.Time) pgx.RowToFunc[Batch] {
 			b.Status = StatusCancelled
 		case b.Ended():
 			b.Status = StatusDone
+		case held:
+			b.Status, b.PausedUntil, b.PauseErrCode, b.PauseRID = StatusPaused, nil, nil, ""
+			b.PauseReason = strings.TrimSuffix("Held by "+heldBy+": "+heldReason, ": ")
 		case rests:
 			b.Status = StatusPaused
 		case b.StartedAt != nil:

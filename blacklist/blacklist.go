@@ -5,6 +5,7 @@
 package blacklist
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/wechat-steward/steward/authorizer"
 	"github.com/wechat-steward/steward/wechat"
@@ -20,6 +22,9 @@ import (
 // Queue is the River queue of this package's jobs. They wait for WeChat most of the time, so a queue of their own, with
 // some ten workers, keeps them from holding up other work. A client that is to work them must name it in Config.Queues.
 const Queue = "blacklist"
+
+// defaultCalls is how many calls a process has in the air at a time.
+const defaultCalls = 64
 
 const (
 	// MaxOpenIDs is how many openids one request may hold.
@@ -42,6 +47,8 @@ var (
 	ErrInvalidReason = fmt.Errorf("a reason has at most %d characters, none of them NUL", MaxReasonLength)
 	// ErrIdempotencyKeyTooLong is returned for an Idempotency-Key of more than MaxIdempotencyKeyLength characters.
 	ErrIdempotencyKeyTooLong = fmt.Errorf("an Idempotency-Key has at most %d characters", MaxIdempotencyKeyLength)
+	// ErrSearchTooWide is returned for a list whose filters would have too many entries looked at.
+	ErrSearchTooWide = errors.New("too many entries would have to be searched")
 )
 
 // TooManyOpenIDsError says that a request holds more openids than one may.
@@ -66,7 +73,7 @@ func (e *InvalidOpenIDError) Error() string {
 
 // UnknownFilterError says that a list was asked for a value that none of its rows can have.
 type UnknownFilterError struct {
-	Filter string // "actual" or "outcome"
+	Filter string // "actual", "want" or "outcome"
 	Value  string
 }
 
@@ -88,6 +95,10 @@ type Config struct {
 	RetryDelay time.Duration
 	// CallTimeout bounds one call to WeChat, the token renewal that it may need included. 0: 40 seconds.
 	CallTimeout time.Duration
+	// Calls is how many calls this process has in the air at a time, for all accounts together. 0: 64.
+	Calls int
+	// SearchTimeout ends a search that has to look at too many entries, see [ErrSearchTooWide]. 0: five seconds.
+	SearchTimeout time.Duration
 	// Slice is how long a push job works for one account before others have their turn. 0: 20 seconds.
 	Slice time.Duration
 }
@@ -103,6 +114,10 @@ type Service struct {
 	retryDelay  time.Duration
 	callTimeout time.Duration
 	slice       time.Duration
+	calls       *semaphore.Weighted
+	transfers   *semaphore.Weighted
+
+	searchTimeout time.Duration
 }
 
 // NewService returns a Service, or an error that says what Config lacks.
@@ -130,6 +145,10 @@ func NewService(cfg Config) (*Service, error) {
 		retryDelay:  orDefault(cfg.RetryDelay, time.Second),
 		callTimeout: orDefault(cfg.CallTimeout, 40*time.Second),
 		slice:       orDefault(cfg.Slice, 20*time.Second),
+		calls:       semaphore.NewWeighted(int64(cmp.Or(max(cfg.Calls, 0), defaultCalls))),
+		transfers:   semaphore.NewWeighted(mostTransfers),
+
+		searchTimeout: orDefault(cfg.SearchTimeout, 5*time.Second),
 	}, nil
 }
 

@@ -34,8 +34,8 @@ func (s *Service) wish(ctx context.Context, p tenant.Principal, tenantID uuid.UU
 	if err := p.Authorize(tenantID, tenant.BlacklistWrite); err != nil {
 		return Batch{}, false, err
 	}
-	if utf8.RuneCountInString(req.IdempotencyKey) > MaxIdempotencyKeyLength || !storable(req.IdempotencyKey) {
-		return Batch{}, false, ErrIdempotencyKeyTooLong
+	if err := checkKey(req.IdempotencyKey); err != nil {
+		return Batch{}, false, err
 	}
 	account, err := s.authorizers.Find(ctx, p, tenantID, appid)
 	if err != nil {
@@ -45,31 +45,54 @@ func (s *Service) wish(ctx context.Context, p tenant.Principal, tenantID uuid.UU
 	if refusal != nil && req.IdempotencyKey == "" {
 		return Batch{}, false, fmt.Errorf("%s: %w", action, refusal)
 	}
-	var batch Batch
-	var replayed bool
-	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if req.IdempotencyKey != "" {
-			former, isReplay, err := tenant.ClaimIdempotencyKey(ctx, tx, tenantID, req.IdempotencyKey, req.fingerprint(action, account.AppID), w.batchID, w.now)
-			if err != nil {
-				return err
-			}
-			if isReplay {
-				replayed = true
-				batch, err = readBatch(ctx, tx, tenantID, former, w.now)
-				return err
-			}
-		}
+	fingerprint := func() []byte { return req.fingerprint(action, account.AppID) }
+	batch, replayed, err := s.once(ctx, w, req.IdempotencyKey, fingerprint, func(tx pgx.Tx) (Batch, error) {
 		// Only now: what was accepted once is answered the same again, even if it would be refused today.
 		if refusal != nil {
-			return refusal
+			return Batch{}, refusal
 		}
-		batch, err = s.accept(ctx, tx, w)
-		return err
+		return s.accept(ctx, tx, w)
 	})
 	if err != nil {
 		return Batch{}, false, fmt.Errorf("%s: %w", action, err)
 	}
 	return batch, replayed, nil
+}
+
+// once makes a batch in a transaction, unless one was made before under the same key, which is returned with true then.
+func (s *Service) once(ctx context.Context, w wishes, key string, fingerprint func() []byte, accept func(pgx.Tx) (Batch, error)) (Batch, bool, error) {
+	var batch Batch
+	var replayed bool
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		var err error
+		batch, replayed, err = onceIn(ctx, tx, w, key, fingerprint, accept)
+		return err
+	})
+	return batch, replayed, err
+}
+
+// onceIn is once in a transaction that has begun.
+func onceIn(ctx context.Context, tx pgx.Tx, w wishes, key string, fingerprint func() []byte, accept func(pgx.Tx) (Batch, error)) (Batch, bool, error) {
+	if key != "" {
+		former, isReplay, err := tenant.ClaimIdempotencyKey(ctx, tx, w.tenantID, key, fingerprint(), w.batchID, w.now)
+		if err != nil {
+			return Batch{}, false, err
+		}
+		if isReplay {
+			batch, err := readBatch(ctx, tx, w.tenantID, former, w.now)
+			return batch, true, err
+		}
+	}
+	batch, err := accept(tx)
+	return batch, false, err
+}
+
+// checkKey says what is wrong with an Idempotency-Key.
+func checkKey(key string) error {
+	if utf8.RuneCountInString(key) > MaxIdempotencyKeyLength || !storable(key) {
+		return ErrIdempotencyKeyTooLong
+	}
+	return nil
 }
 
 // wishes is a request that is ready to be written: one wish for each openid of the list.
@@ -84,6 +107,8 @@ type wishes struct {
 	until        *time.Time
 	by           tenant.Principal
 	now          time.Time
+	retryOf      *uuid.UUID // see Batch
+	undoOf       *uuid.UUID
 }
 
 // newWishes returns what to write, and why not to. It writes nothing.
@@ -114,7 +139,7 @@ func (s *Service) accept(ctx context.Context, tx pgx.Tx, w wishes) (Batch, error
 	if err := s.write(ctx, tx, w); err != nil {
 		return Batch{}, err
 	}
-	if len(w.list.openids) > 0 {
+	if w.list.usable() > 0 {
 		// The account has just passed its check, so whatever it was that its work was waiting for has come.
 		if err := resumeLane(ctx, tx, w.tenantID, w.authorizerID); err != nil {
 			return Batch{}, err
@@ -138,15 +163,11 @@ func (s *Service) write(ctx context.Context, tx pgx.Tx, w wishes) error {
 	if err != nil {
 		return err
 	}
-	if len(w.list.openids) > 0 {
-		if err := insertItems(ctx, tx, w); err != nil {
+	if w.list.usable() > 0 {
+		if w.list, err = insertItems(ctx, tx, w); err != nil {
 			return err
 		}
-		overtaken, err := upsertEntries(ctx, tx, w, wish)
-		if err != nil {
-			return err
-		}
-		ended, err := supersede(ctx, tx, w.tenantID, overtaken, w.now)
+		ended, err := upsertEntries(ctx, tx, w, wish)
 		if err != nil {
 			return err
 		}
@@ -159,10 +180,16 @@ func (s *Service) write(ctx context.Context, tx pgx.Tx, w wishes) error {
 
 func (s *Service) auditWishes(ctx context.Context, tx pgx.Tx, w wishes) error {
 	detail := map[string]any{
-		"batch_id": w.batchID, "openids": len(w.list.openids), "skipped": w.list.skipped(),
+		"batch_id": w.batchID, "openids": w.list.usable(), "skipped": w.list.skipped(),
 	}
 	if w.until != nil {
 		detail["until"] = w.until.UTC()
+	}
+	if w.retryOf != nil {
+		detail["retry_of"] = *w.retryOf
+	}
+	if w.undoOf != nil {
+		detail["undo_of"] = *w.undoOf
 	}
 	return tenant.Audit(ctx, tx, w.by, w.now, tenant.Entry{
 		TenantID: w.tenantID, Action: "blacklist." + string(w.action), Target: "authorizer:" + w.appid, Reason: w.reason, Detail: detail,

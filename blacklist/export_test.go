@@ -40,3 +40,13 @@ var (
 )
 
 const LeaseRenewal = leaseRenewal
+
+// PlainText is what an import reads in a cell of a CSV file.
+var PlainText = plainText
+
+type Window struct{ w window }
+
+func NewWindow() *Window  { return &Window{newWindow()} }
+func (w *Window) N() int  { return w.w.n }
+func (w *Window) Grow()   { w.w.grow() }
+func (w *Window) Shrink() { w.w.shrink() }

@@ -26,6 +26,14 @@ const (
 	Cancelled  Outcome = "cancelled"
 )
 
+// check refuses what no item can have; "" stands for all outcomes.
+func (o Outcome) check() error {
+	if slices.Contains([]Outcome{"", Pending, Done, Already, Failed, Superseded, Cancelled}, o) {
+		return nil
+	}
+	return &UnknownFilterError{Filter: "outcome", Value: string(o)}
+}
+
 // Item is one openid of a batch.
 type Item struct {
 	OpenID  string
@@ -56,9 +64,8 @@ func (s *Service) Items(ctx context.Context, p tenant.Principal, tenantID, batch
 	if err := p.Authorize(tenantID, tenant.BlacklistRead); err != nil {
 		return ItemPage{}, err
 	}
-	known := []Outcome{"", Pending, Done, Already, Failed, Superseded, Cancelled}
-	if !slices.Contains(known, params.Outcome) {
-		return ItemPage{}, &UnknownFilterError{Filter: "outcome", Value: string(params.Outcome)}
+	if err := params.Outcome.check(); err != nil {
+		return ItemPage{}, err
 	}
 	after, err := decodeSeq(params.Cursor)
 	if err != nil {
@@ -69,23 +76,20 @@ func (s *Service) Items(ctx context.Context, p tenant.Principal, tenantID, batch
 	}
 	where, args := ``, []any{tenantID, batchID, after, limited(params.Limit) + 1}
 	if params.Outcome == Failed {
-		where = ` AND outcome = 'failed'` // spelt out, so that the index of the failed ones serves
+		where = ` AND outcome = 'failed' AND error <> ''` // by which the index of the failed ones goes
 	} else if params.Outcome != "" {
 		where, args = ` AND outcome = $5`, append(args, params.Outcome)
 	}
 	rows, err := s.pool.Query(ctx, `
-		SELECT seq, openid, outcome, errcode, rid, error, ended_at FROM blacklist_items
+		SELECT `+itemColumns+` FROM blacklist_items
 		WHERE tenant_id = $1 AND batch_id = $2 AND seq > $3`+where+` ORDER BY seq LIMIT $4`, args...)
 	if err != nil {
 		return ItemPage{}, fmt.Errorf("list items: %w", err)
 	}
 	var seqs []int
 	items, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Item, error) {
-		var it Item
-		var seq int
-		err := row.Scan(&seq, &it.OpenID, &it.Outcome, &it.ErrCode, &it.RID, &it.Error, &it.EndedAt)
+		seq, it, err := scanItem(row)
 		seqs = append(seqs, seq)
-		it.Advice, it.EndedAt = advice(it.ErrCode), utc(it.EndedAt)
 		return it, err
 	})
 	if err != nil {
@@ -97,6 +101,14 @@ func (s *Service) Items(ctx context.Context, p tenant.Principal, tenantID, batch
 		page.Next = tenant.EncodeCursor(strconv.Itoa(seqs[n-1]))
 	}
 	return page, nil
+}
+
+const itemColumns = `seq, openid, outcome, errcode, rid, error, ended_at`
+
+func scanItem(row pgx.CollectableRow) (seq int, it Item, err error) {
+	err = row.Scan(&seq, &it.OpenID, &it.Outcome, &it.ErrCode, &it.RID, &it.Error, &it.EndedAt)
+	it.Advice, it.EndedAt = advice(it.ErrCode), utc(it.EndedAt)
+	return seq, it, err
 }
 
 // decodeSeq reads the cursor of a list of items; 0 comes before the first.

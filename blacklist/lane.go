@@ -63,7 +63,12 @@ func (s *Service) enqueuePush(ctx context.Context, tx pgx.Tx, tenantID, authoriz
 	var generation int64
 	var rests bool
 	err := tx.QueryRow(ctx, `
-		SELECT generation, awaits_account OR coalesce(paused_until > $3, false) FROM blacklist_lanes WHERE tenant_id = $1 AND authorizer_id = $2`,
+		WITH woken AS (
+			-- Only then: a push that records its calls needs this row's lock, and whoever writes wishes may take a while.
+			UPDATE blacklist_lanes SET busy = true WHERE tenant_id = $1 AND authorizer_id = $2 AND NOT busy
+		)
+		SELECT generation, awaits_account OR held_at IS NOT NULL OR coalesce(paused_until > $3, false)
+		FROM blacklist_lanes WHERE tenant_id = $1 AND authorizer_id = $2`,
 		tenantID, authorizerID, now).Scan(&generation, &rests)
 	if err != nil {
 		return fmt.Errorf("read lane: %w", err)
@@ -86,6 +91,7 @@ type lane struct {
 	holder       string
 	failures     int    // pauses in a row
 	accountSeen  string // what the account was like before the calls
+	withdrawals  int64  // how many batches had been cancelled by then
 }
 
 // The reasons for which a lane cannot be taken.
@@ -104,10 +110,10 @@ func (s *Service) takeLane(ctx context.Context, args pushArgs) (*lane, error) {
 		WITH taken AS (
 			UPDATE blacklist_lanes SET lease_holder = $4, lease_until = now() + $5::interval
 			WHERE tenant_id = $1 AND authorizer_id = $2 AND generation = $3
-			  AND (lease_holder = '' OR lease_until < now()) AND NOT awaits_account AND coalesce(paused_until <= $6, true)
+			  AND (lease_holder = '' OR lease_until < now()) AND NOT awaits_account AND held_at IS NULL AND coalesce(paused_until <= $6, true)
 			RETURNING authorizer_id
 		)
-		SELECT l.generation, l.failures, l.awaits_account OR coalesce(l.paused_until > $6, false), EXISTS (SELECT FROM taken)
+		SELECT l.generation, l.failures, l.awaits_account OR l.held_at IS NOT NULL OR coalesce(l.paused_until > $6, false), EXISTS (SELECT FROM taken)
 		FROM blacklist_lanes l WHERE l.tenant_id = $1 AND l.authorizer_id = $2`,
 		args.TenantID, args.AuthorizerID, args.Generation, l.holder, leaseFor, s.now()).
 		Scan(&generation, &l.failures, &rests, &taken)
@@ -154,7 +160,7 @@ func (l *lane) finish(ctx context.Context, job *river.Job[pushArgs]) (bool, erro
 			l.tenantID, l.authorizerID).Scan(&pending); err != nil || pending {
 			return err
 		}
-		tag, err := tx.Exec(ctx, `UPDATE blacklist_lanes SET lease_holder = '', lease_until = NULL WHERE tenant_id = $1 AND authorizer_id = $2 AND lease_holder = $3`,
+		tag, err := tx.Exec(ctx, `UPDATE blacklist_lanes SET busy = false, lease_holder = '', lease_until = NULL WHERE tenant_id = $1 AND authorizer_id = $2 AND lease_holder = $3`,
 			l.tenantID, l.authorizerID, l.holder)
 		if err != nil {
 			return err
@@ -169,6 +175,25 @@ func (l *lane) finish(ctx context.Context, job *river.Job[pushArgs]) (bool, erro
 		return false, fmt.Errorf("finish push: %w", err)
 	}
 	return done, nil
+}
+
+// stand ends the job of a lane that somebody has stopped by hand.
+func (l *lane) stand(ctx context.Context, job *river.Job[pushArgs]) error {
+	err := pgx.BeginFunc(ctx, l.service.pool, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `UPDATE blacklist_lanes SET lease_holder = '', lease_until = NULL WHERE tenant_id = $1 AND authorizer_id = $2 AND lease_holder = $3`,
+			l.tenantID, l.authorizerID, l.holder)
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 0 {
+			return errLeaseLost
+		}
+		return completeJob(ctx, tx, job)
+	})
+	if err != nil {
+		return fmt.Errorf("stop push: %w", err)
+	}
+	return nil
 }
 
 // rest ends the job and pauses the lane. Like finish it completes the job in its own transaction: a job that has ended but

@@ -73,7 +73,7 @@ func pauseAfter(err error, failures int, now time.Time) pause {
 		if *f.errcode == codeMinuteQuota {
 			return rest(time.Minute)
 		}
-		until := nextDay(now)
+		until := wechat.QuotaReset(now)
 		p.until = &until
 		return p
 	case wechat.ClassOperator, wechat.ClassComponent, wechat.ClassToken:
@@ -111,19 +111,12 @@ func growing(d time.Duration, failures int, limit time.Duration) time.Duration {
 	return d
 }
 
-// nextDay is the next midnight in China, where WeChat's daily quotas begin anew. China has one time zone and no summer
-// time, so Steward needs no time zone database for it.
-func nextDay(now time.Time) time.Time {
-	china := now.In(time.FixedZone("UTC+8", 8*60*60))
-	y, m, d := china.Date()
-	return time.Date(y, m, d+1, 0, 0, 0, 0, china.Location()).UTC()
-}
-
 // accountSeen is everything about an account that decides whether WeChat lets us blacklist for it.
 const accountSeen = `concat_ws('/', a.state, a.permission_sets, extract(epoch FROM a.authorized_at), a.verify_type, a.account_status)`
 
-// lookAtAccount remembers what the account is like before it is used, so that a later change shows.
+// lookAtAccount remembers what the account is like before it is used, so that a later change shows. So does a batch that is cancelled.
 func (l *lane) lookAtAccount(ctx context.Context) error {
-	return l.service.pool.QueryRow(ctx, `SELECT `+accountSeen+` FROM authorizers a WHERE a.tenant_id = $1 AND a.id = $2`,
-		l.tenantID, l.authorizerID).Scan(&l.accountSeen)
+	return l.service.pool.QueryRow(ctx, `
+		SELECT `+accountSeen+`, l.withdrawals FROM authorizers a JOIN blacklist_lanes l ON l.tenant_id = a.tenant_id AND l.authorizer_id = a.id
+		WHERE a.tenant_id = $1 AND a.id = $2`, l.tenantID, l.authorizerID).Scan(&l.accountSeen, &l.withdrawals)
 }

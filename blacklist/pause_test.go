@@ -82,11 +82,11 @@ func TestPausing(t *testing.T) {
 
 	t.Run("OnTheDailyQuotaUntilTheNextDay", func(t *testing.T) {
 		t.Parallel()
-		b := setup(t, 45)
+		b := setup(t, 60)
 		require.NoError(t, b.Sim.SetQuota(b.account.AppID, pathBlock, simulator.Quota{Daily: 1}))
 		b.start(t)
-		batch := b.status(t, b.block(t, b.openids(0, 45)...).ID, blacklist.StatusPaused)
-		require.Equal(t, blacklist.Counts{Total: 45, Done: 20, Pending: 25}, batch.Counts)
+		batch := b.status(t, b.block(t, b.openids(0, 60)...).ID, blacklist.StatusPaused)
+		require.Equal(t, blacklist.Counts{Total: 60, Done: 20, Pending: 40}, batch.Counts)
 		require.NotEmpty(t, batch.PauseReason)
 		require.Equal(t, 45009, *batch.PauseErrCode)
 		require.NotEmpty(t, batch.PauseRID)
@@ -95,7 +95,7 @@ func TestPausing(t *testing.T) {
 
 		// New wishes wait too.
 		calls := b.Sim.CallCount(pathBlock)
-		b.unblock(t, b.openid(0))
+		b.unblock(t, b.blacklisted()[0])
 		b.sweep(t)
 		require.Equal(t, blacklist.StatusPaused, b.status(t, batch.ID, blacklist.StatusPaused).Status)
 		require.Equal(t, calls, b.Sim.CallCount(pathBlock))
@@ -104,9 +104,9 @@ func TestPausing(t *testing.T) {
 		require.NoError(t, b.Sim.SetQuota(b.account.AppID, pathBlock, simulator.Quota{}))
 		b.sweep(t)
 		batch = b.ended(t, batch.ID)
-		require.Equal(t, blacklist.Counts{Total: 45, Done: 45}, batch.Counts)
+		require.Equal(t, blacklist.Counts{Total: 60, Done: 60}, batch.Counts)
 		require.Empty(t, batch.PauseReason)
-		b.eventually(t, func() bool { return len(b.blacklisted()) == 44 }, "45 blocked, one unblocked")
+		b.eventually(t, func() bool { return len(b.blacklisted()) == 59 }, "60 blocked, one unblocked")
 	})
 
 	t.Run("OnAFailureThatStays", func(t *testing.T) {
@@ -117,7 +117,7 @@ func TestPausing(t *testing.T) {
 		b.start(t)
 		batch := b.status(t, b.block(t, b.openids(0, 25)...).ID, blacklist.StatusPaused)
 		require.Equal(t, blacklist.Counts{Total: 25, Pending: 25}, batch.Counts)
-		require.Equal(t, 3, b.Sim.CallCount(pathBlock))
+		require.LessOrEqual(t, b.Sim.CallCount(pathBlock), 2*3, "the calls that were in the air are made three times each")
 		require.Equal(t, -1, *batch.PauseErrCode)
 
 		// The second pause is longer.

@@ -69,14 +69,9 @@ func (s *Service) StartPull(ctx context.Context, p tenant.Principal, tenantID uu
 	}
 	var pull Pull
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		open, isNew, err := s.openPull(ctx, tx, p, tenantID, id, account)
+		open, err := s.beginPull(ctx, tx, p, tenantID, id, account)
 		if err != nil {
 			return err
-		}
-		if isNew {
-			if _, err := s.jobs.InsertTx(ctx, tx, pullArgs{TenantID: tenantID, PullID: open}, nil); err != nil {
-				return err
-			}
 		}
 		pull, err = readPull(ctx, tx, tenantID, open)
 		return err
@@ -85,6 +80,16 @@ func (s *Service) StartPull(ctx context.Context, p tenant.Principal, tenantID uu
 		return Pull{}, fmt.Errorf("pull: %w", err)
 	}
 	return pull, nil
+}
+
+// beginPull makes a pull and its job, unless the account has one under way, and returns the one under way.
+func (s *Service) beginPull(ctx context.Context, tx pgx.Tx, p tenant.Principal, tenantID, id uuid.UUID, account authorizer.Account) (uuid.UUID, error) {
+	open, isNew, err := s.openPull(ctx, tx, p, tenantID, id, account)
+	if err != nil || !isNew {
+		return open, err
+	}
+	_, err = s.jobs.InsertTx(ctx, tx, pullArgs{TenantID: tenantID, PullID: open}, nil)
+	return open, err
 }
 
 // openPull returns the account's open pull, and true if it is the new one.

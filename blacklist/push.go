@@ -71,64 +71,29 @@ func (w *pushWorker) Work(ctx context.Context, job *river.Job[pushArgs]) error {
 
 // push returns nil when the job has ended, and an error of River's to have it run again.
 func (l *lane) push(ctx context.Context, job *river.Job[pushArgs]) error {
-	s := l.service
-	slice, cancel := context.WithTimeout(ctx, s.slice)
+	slice, cancel := context.WithTimeout(ctx, l.service.slice)
 	defer cancel()
-	w := newWidth()
+	p := newPushing(l)
 	for slice.Err() == nil {
 		if err := l.lookAtAccount(ctx); err != nil {
 			return fmt.Errorf("read account: %w", err)
 		}
-		list, err := l.next(ctx, w.n)
-		if err != nil {
+		if err := p.pass(ctx, slice); err != nil {
 			return err
 		}
-		if len(list) == 0 {
+		switch {
+		case p.stop != nil && ctx.Err() == nil:
+			return l.restAfter(ctx, job, p.stop)
+		case p.held:
+			return l.stand(ctx, job)
+		case p.began.IsZero(): // nothing was pending
 			if ended, err := l.finish(ctx, job); err != nil || ended {
 				return err
 			}
 			waitFor(slice, writersDelay)
-			continue
-		}
-		stop, err := l.pushList(ctx, list, &w)
-		if err != nil {
-			return err
-		}
-		if stop != nil && ctx.Err() == nil {
-			return l.restAfter(ctx, job, stop)
 		}
 	}
 	return river.JobSnooze(0)
-}
-
-// pushList makes the calls for a list and records what came of it. It returns why pushing cannot go on, if so.
-func (l *lane) pushList(ctx context.Context, list []sent, w *width) (stop, err error) {
-	s := l.service
-	want := list[0].want
-	openids := make([]string, len(list))
-	for i := range list {
-		openids[i] = list[i].openid
-	}
-	began := s.now()
-	t := try(openids, func(part []string) error { return s.call(ctx, l.authorizerID, want, part) })
-	if t.refusal != nil && !wechat.IsBadOpenID(t.refusal) {
-		s.logger.ErrorContext(ctx, "WeChat refused a blacklist call as mistaken; its openids have failed",
-			"authorizer_id", l.authorizerID, "openids", len(t.refused), "error", t.refusal)
-	}
-	if len(t.accepted)+len(t.refused) > 0 {
-		store, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWithin)
-		defer cancel()
-		if err := l.record(store, list, t, began); err != nil {
-			return nil, err
-		}
-		l.failures = 0
-		w.learn(t.refusal != nil)
-	}
-	if isListSize(t.stop) {
-		w.narrow(min(len(list), w.n))
-		return nil, nil
-	}
-	return t.stop, nil
 }
 
 // restAfter pauses the lane for what stopped it.
@@ -141,14 +106,23 @@ func (l *lane) restAfter(ctx context.Context, job *river.Job[pushArgs], stop err
 	return l.rest(store, job, p)
 }
 
-// call makes one blacklist call, again after a while if it failed in passing. It begins none once ctx has ended, but lets
-// one that is under way come to its end, whatever becomes of ctx: what was done is to be recorded.
-func (s *Service) call(ctx context.Context, authorizerID uuid.UUID, want string, openids []string) error {
-	return s.retry(ctx, authorizerID, func(ctx context.Context, token string) error {
+// call makes one blacklist call, again after a while if it failed in passing, of which it tells troubled. It begins none
+// once ctx has ended, but lets one that is under way come to its end, whatever becomes of ctx: what was done is to be recorded.
+func (s *Service) call(ctx context.Context, authorizerID uuid.UUID, want string, openids []string, troubled func()) error {
+	if err := s.calls.Acquire(ctx, 1); err != nil {
+		return context.Cause(ctx)
+	}
+	defer s.calls.Release(1)
+	return s.retry(ctx, authorizerID, func(ctx context.Context, token string) (err error) {
 		if want == blocked {
-			return s.wechat.BatchBlacklist(ctx, token, openids)
+			err = s.wechat.BatchBlacklist(ctx, token, openids)
+		} else {
+			err = s.wechat.BatchUnblacklist(ctx, token, openids)
 		}
-		return s.wechat.BatchUnblacklist(ctx, token, openids)
+		if err != nil && passing(err) {
+			troubled()
+		}
+		return err
 	})
 }
 

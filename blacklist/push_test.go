@@ -83,24 +83,24 @@ func TestPush(t *testing.T) {
 
 	t.Run("FailsTheOpenIDsOfACallThatWeChatCallsMistaken", func(t *testing.T) {
 		t.Parallel()
-		b := setup(t, 25)
+		b := setup(t, 40)
 		_, err := b.Sim.Inject(simulator.Fault{Path: pathBlock, Code: 47001, Times: 1})
 		require.NoError(t, err)
 		b.start(t)
-		batch := b.ended(t, b.block(t, b.openids(0, 25)...).ID)
-		require.Equal(t, blacklist.Counts{Total: 25, Done: 5, Failed: 20}, batch.Counts)
+		batch := b.ended(t, b.block(t, b.openids(0, 40)...).ID)
+		require.Equal(t, blacklist.Counts{Total: 40, Done: 20, Failed: 20}, batch.Counts)
 		require.Equal(t, 47001, *b.items(t, batch.ID, blacklist.Failed)[0].ErrCode)
 		require.Contains(t, b.Logs.String(), "as mistaken")
 	})
 
 	t.Run("SendsShorterListsIfWeChatWantsThem", func(t *testing.T) {
 		t.Parallel()
-		b := setup(t, 25)
-		_, err := b.Sim.Inject(simulator.Fault{Path: pathBlock, Code: 40032, Times: 2})
+		b := setup(t, 40)
+		_, err := b.Sim.Inject(simulator.Fault{Path: pathBlock, Code: 40032, Times: 1})
 		require.NoError(t, err)
 		b.start(t)
-		require.Equal(t, 25, b.ended(t, b.block(t, b.openids(0, 25)...).ID).Counts.Done)
-		require.Equal(t, []int{5, 5, 5, 5, 5}, b.sizes(t, pathBlock))
+		require.Equal(t, 40, b.ended(t, b.block(t, b.openids(0, 40)...).ID).Counts.Done)
+		require.ElementsMatch(t, []int{20, 10, 10}, b.sizes(t, pathBlock), "half as many, but for what was in the air")
 	})
 
 	t.Run("GivesOthersTheirTurn", func(t *testing.T) {
@@ -125,11 +125,19 @@ func TestPush(t *testing.T) {
 		batch, err := b.blacklist.GetBatch(t.Context(), b.key, b.tenantID, batch.ID)
 		require.NoError(t, err)
 		b.consistent(t, batch)
-		require.Equal(t, blacklist.Counts{Total: 45, Done: 20, Pending: 25}, batch.Counts, "%s", b.trouble())
-		require.Equal(t, []int{20}, b.sizes(t, pathBlock), "no call began after the stop")
+		sizes := b.sizes(t, pathBlock)
+		require.LessOrEqual(t, len(sizes), 2, "no call began after the stop")
+		require.Equal(t, total(sizes), batch.Counts.Done, "what was under way is recorded: %s", b.trouble())
 
 		b.start(t) // the next process goes on without a sweep
 		require.Equal(t, 45, b.ended(t, batch.ID).Counts.Done)
-		require.Equal(t, []int{20, 20, 5}, b.sizes(t, pathBlock))
+		require.Equal(t, 45, total(b.sizes(t, pathBlock)), "nobody was blocked twice")
 	})
+}
+
+func total(sizes []int) (sum int) {
+	for _, n := range sizes {
+		sum += n
+	}
+	return sum
 }

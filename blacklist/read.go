@@ -230,7 +230,8 @@ func (r *reader) end(ctx context.Context) error {
 		if err := r.discard(ctx, tx); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `UPDATE blacklist_lanes SET synced_at = $3 WHERE tenant_id = $1 AND authorizer_id = $2`, r.tenantID, r.authorizerID, now); err != nil {
+		if _, err := tx.Exec(ctx, `UPDATE blacklist_lanes SET synced_at = $3, pull_due_at = $4 WHERE tenant_id = $1 AND authorizer_id = $2`,
+			r.tenantID, r.authorizerID, now, nextPull(now)); err != nil {
 			return err
 		}
 		if err := r.fenced(ctx, tx, `status = 'done', added = $4, removed = $5, ended_at = $6, lease_holder = '', lease_until = NULL`, added, removed, now); err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -22,15 +21,12 @@ type sent struct {
 	batchID uuid.UUID
 }
 
-// next reads the oldest pending entries, up to n of them, that want the same.
-func (l *lane) next(ctx context.Context, n int) ([]sent, error) {
+// next reads up to n pending entries, the oldest wishes first, beginning after last.
+func (l *lane) next(ctx context.Context, last sent, n int) ([]sent, error) {
 	rows, err := l.service.pool.Query(ctx, `
-		WITH oldest AS (
-			SELECT want FROM blacklist_entries WHERE tenant_id = $1 AND authorizer_id = $2 AND pending ORDER BY wish, openid LIMIT 1
-		)
-		SELECT e.openid, e.want, e.wish, e.batch_id FROM blacklist_entries e
-		WHERE e.tenant_id = $1 AND e.authorizer_id = $2 AND e.pending AND e.want = (SELECT want FROM oldest)
-		ORDER BY e.wish, e.openid LIMIT $3`, l.tenantID, l.authorizerID, n)
+		SELECT openid, want, wish, batch_id FROM blacklist_entries
+		WHERE tenant_id = $1 AND authorizer_id = $2 AND pending AND (wish, openid) > ($3, $4)
+		ORDER BY wish, openid LIMIT $5`, l.tenantID, l.authorizerID, last.wish, last.openid, n)
 	if err != nil {
 		return nil, fmt.Errorf("read pending entries: %w", err)
 	}
@@ -44,152 +40,133 @@ func (l *lane) next(ctx context.Context, n int) ([]sent, error) {
 	return list, nil
 }
 
-// verdict is what came of an entry that was tried, beside what the entry was like just before that is recorded.
+// verdict is what WeChat said about an entry.
 type verdict struct {
 	sent
-
 	accepted bool
-	errcode  *int
-	rid      string
-	message  string
-
-	lastWish int64
-	pending  bool
-	actual   *string
+	failure  failure // of one that was not accepted
 }
 
-// current tells whether the wish that was sent is still the last one, and not recorded yet.
-func (v verdict) current() bool { return v.pending && v.lastWish == v.wish }
-
-func (v verdict) outcome() Outcome {
-	switch {
-	case !v.accepted:
-		return Failed
-	case v.actual != nil && *v.actual == v.want:
-		return Already
-	}
-	return Done
-}
-
-// verdicts returns what came of the entries of list that were tried, in the order in which entries are locked.
-func verdicts(list []sent, t tried) []verdict {
-	refusal := failureWords(t.refusal)
+// verdicts returns what WeChat said about the entries of lists, in the order in which entries are locked.
+func verdicts(lists []landed) []verdict {
 	var all []verdict
-	for _, e := range list {
-		switch {
-		case slices.Contains(t.accepted, e.openid):
-			all = append(all, verdict{sent: e, accepted: true})
-		case slices.Contains(t.refused, e.openid):
-			all = append(all, verdict{sent: e, errcode: refusal.errcode, rid: refusal.rid, message: refusal.text})
+	for _, back := range lists {
+		refusal := failureWords(back.tried.refusal)
+		for _, e := range back.list {
+			v := verdict{sent: e, accepted: slices.Contains(back.tried.accepted, e.openid)}
+			if !v.accepted {
+				v.failure = refusal
+			}
+			all = append(all, v)
 		}
 	}
 	slices.SortFunc(all, func(a, b verdict) int { return strings.Compare(a.openid, b.openid) })
 	return all
 }
 
-// failureWords is WeChat's refusal as it is stored with an item: in WeChat's own words.
+// failureWords is WeChat's refusal as it is stored with an item: in WeChat's own words, and never empty.
 func failureWords(err error) failure {
 	var refused *wechat.Error
 	switch {
 	case err == nil:
 		return failure{}
+	case errors.As(err, &refused) && refused.Message == "":
+		return failure{text: fmt.Sprintf("WeChat refused with %d", refused.Code), errcode: &refused.Code, rid: refused.RID}
 	case errors.As(err, &refused):
 		return failure{text: refused.Message, errcode: &refused.Code, rid: refused.RID}
 	}
 	return failure{text: err.Error()}
 }
 
-// record stores what came of a list: in the entries what is the case at WeChat now, in the items the outcome. It records
-// nothing if the lease is lost, for then somebody else does the same work and records it.
+// recordOutcomes stores what WeChat said about any number of openids of one account in one statement: in the entries what
+// is the case now, in the items the outcome, in the batches the counts. An entry whose wish is no longer the one that
+// was sent stays pending: only what is the case is learned for it, and its item was superseded when the newer wish was written.
 //
-// Entries whose wish is no longer the one that was sent stay pending: only what is the case is learned for them, and their
-// items were superseded when the newer wish was written.
-func (l *lane) record(ctx context.Context, list []sent, t tried, began time.Time) error {
-	err := pgx.BeginFunc(ctx, l.service.pool, func(tx pgx.Tx) error {
-		now := l.service.now()
-		all := verdicts(list, t)
-		if err := l.lockEntries(ctx, tx, all); err != nil {
-			return err
+// Entries and items are upserted, though all of them are there, because an upsert looks up one row after the other by its
+// key, in the order given. For an update with a join the planner may read all entries of the account, as soon as it believes
+// that an account has few; and there is always an account that has a hundred thousand. The order of the locks is everybody's,
+// see [Service.write]: each part waits for the one before.
+//
+// The last part is the fence: it renews the lease, and finds no row if the lease is lost. WeChat has answered, so it also
+// ends the row of failures.
+const recordOutcomes = `
+	WITH told AS (
+		SELECT * FROM unnest(@openids::text[], @wants::text[], @wishes::bigint[], @batches::uuid[], @accepted::boolean[], @errcodes::integer[], @rids::text[], @errors::text[])
+			AS t (openid, want, wish, batch_id, accepted, errcode, rid, error)
+	), learned AS (
+		INSERT INTO blacklist_entries AS e (tenant_id, authorizer_id, openid, want, wish, batch_id, actual, errcode, rid)
+		SELECT @tenant_id, @authorizer_id, openid, want, wish, batch_id, CASE WHEN accepted THEN want END, errcode, rid FROM told ORDER BY openid
+		ON CONFLICT (tenant_id, authorizer_id, openid) DO UPDATE SET
+			former = e.actual,
+			actual = coalesce(excluded.actual, e.actual),
+			actual_at = CASE WHEN excluded.actual IS NULL THEN e.actual_at ELSE @now END,
+			actual_seq = CASE WHEN excluded.actual IS NULL THEN e.actual_seq ELSE nextval('blacklist_wishes') END,
+			pending = e.pending AND e.wish <> excluded.wish,
+			errcode = CASE WHEN e.pending AND e.wish = excluded.wish THEN excluded.errcode ELSE e.errcode END,
+			rid = CASE WHEN e.pending AND e.wish = excluded.wish THEN excluded.rid ELSE e.rid END
+		RETURNING e.openid, e.wish, e.pending, e.former
+	), ended AS (
+		INSERT INTO blacklist_items AS i (tenant_id, batch_id, seq, openid, outcome, errcode, rid, error, ended_at)
+		SELECT @tenant_id, t.batch_id, 0, t.openid,
+			CASE WHEN NOT t.accepted THEN 'failed' WHEN l.former = t.want THEN 'already' ELSE 'done' END, t.errcode, t.rid, t.error, @now
+		FROM told t JOIN learned l ON l.openid = t.openid AND l.wish = t.wish AND NOT l.pending ORDER BY t.openid
+		ON CONFLICT (tenant_id, batch_id, openid) DO UPDATE SET
+			outcome = excluded.outcome, errcode = excluded.errcode, rid = excluded.rid, error = excluded.error, ended_at = excluded.ended_at
+		WHERE i.outcome = 'pending'
+		RETURNING i.batch_id, i.outcome
+	), totals AS (
+		SELECT batch_id, count(*) FILTER (WHERE outcome = 'done') AS done, count(*) FILTER (WHERE outcome = 'already') AS already,
+			count(*) FILTER (WHERE outcome = 'failed') AS failed, count(*) AS n
+		FROM ended GROUP BY batch_id
+	), locked AS (
+		SELECT b.id FROM blacklist_batches b WHERE b.tenant_id = @tenant_id AND b.id IN (SELECT batch_id FROM totals) ORDER BY b.id FOR NO KEY UPDATE
+	), counted AS (
+		UPDATE blacklist_batches b SET done = b.done + t.done, already = b.already + t.already, failed = b.failed + t.failed,
+			started_at = coalesce(b.started_at, @began),
+			ended_at = CASE WHEN b.skipped + b.done + b.already + b.failed + b.superseded + b.cancelled + t.n = b.total THEN @now::timestamptz END
+		FROM totals t WHERE b.tenant_id = @tenant_id AND b.id = t.batch_id AND EXISTS (SELECT FROM locked)
+		RETURNING b.id
+	)
+	UPDATE blacklist_lanes SET lease_until = now() + @lease::interval, failures = 0,
+		paused_until = NULL, pause_reason = '', pause_errcode = NULL, pause_rid = ''
+	WHERE tenant_id = @tenant_id AND authorizer_id = @authorizer_id AND lease_holder = @holder AND (SELECT count(*) FROM counted) >= 0
+	RETURNING held_at IS NOT NULL, withdrawals <> @withdrawals`
+
+// record stores what came of lists. It tells whether somebody has stopped the account's work by hand, and whether a batch was
+// cancelled since lookAtAccount. It records nothing if the lease is lost, for then somebody else does the same work and records it.
+func (l *lane) record(ctx context.Context, lists []landed) (held, withdrawn bool, err error) {
+	args := l.recordArgs(lists)
+	err = pgx.BeginFunc(ctx, l.service.pool, func(tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, recordOutcomes, args).Scan(&held, &withdrawn)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return errLeaseLost
 		}
-		ended, err := l.recordVerdicts(ctx, tx, all, now)
-		if err != nil {
-			return err
-		}
-		if err := addCounts(ctx, tx, l.tenantID, ended, &began, now); err != nil {
-			return err
-		}
-		return l.fence(ctx, tx)
+		return err
 	})
 	if err != nil {
-		return fmt.Errorf("record outcomes: %w", err)
+		return false, false, fmt.Errorf("record outcomes: %w", err)
 	}
-	return nil
+	return held, withdrawn, nil
 }
 
-// lockEntries locks the entries in order and reads what they are like.
-//
-// Here and below one statement for each openid, all of them in one round trip, instead of one for all: given several
-// openids, the planner reads every entry of the account as soon as it believes that an account has few, and there is
-// always an account that has a hundred thousand.
-func (l *lane) lockEntries(ctx context.Context, tx pgx.Tx, all []verdict) error {
-	var locks pgx.Batch
-	for i := range all {
-		v := &all[i]
-		locks.Queue(`
-			SELECT wish, pending, actual FROM blacklist_entries
-			WHERE tenant_id = $1 AND authorizer_id = $2 AND openid = $3 FOR NO KEY UPDATE`, l.tenantID, l.authorizerID, v.openid).
-			QueryRow(func(row pgx.Row) error { return row.Scan(&v.lastWish, &v.pending, &v.actual) })
+func (l *lane) recordArgs(lists []landed) pgx.NamedArgs {
+	all := verdicts(lists)
+	n := len(all)
+	openids, wants, wishes, batches := make([]string, n), make([]string, n), make([]int64, n), make([]uuid.UUID, n)
+	accepted, errcodes, rids, texts := make([]bool, n), make([]*int, n), make([]string, n), make([]string, n)
+	for i, v := range all {
+		openids[i], wants[i], wishes[i], batches[i] = v.openid, v.want, v.wish, v.batchID
+		accepted[i], errcodes[i], rids[i], texts[i] = v.accepted, v.failure.errcode, v.failure.rid, v.failure.text
 	}
-	if err := tx.SendBatch(ctx, &locks).Close(); err != nil {
-		return fmt.Errorf("lock entries: %w", err)
-	}
-	return nil
-}
-
-// recordVerdicts writes entries and items, and returns how many items of which batch got which outcome.
-func (l *lane) recordVerdicts(ctx context.Context, tx pgx.Tx, all []verdict, now time.Time) (map[uuid.UUID]counts, error) {
-	ended := map[uuid.UUID]counts{}
-	var updates pgx.Batch
-	for _, v := range all {
-		if v.accepted {
-			updates.Queue(`
-				UPDATE blacklist_entries SET actual = $4, actual_at = $5, actual_seq = nextval('blacklist_wishes'),
-					pending = pending AND NOT $6, errcode = CASE WHEN NOT $6 THEN errcode END, rid = CASE WHEN $6 THEN '' ELSE rid END
-				WHERE tenant_id = $1 AND authorizer_id = $2 AND openid = $3`, l.tenantID, l.authorizerID, v.openid, v.want, now, v.current())
-		} else if v.current() {
-			updates.Queue(`
-				UPDATE blacklist_entries SET pending = false, errcode = $4, rid = $5
-				WHERE tenant_id = $1 AND authorizer_id = $2 AND openid = $3`, l.tenantID, l.authorizerID, v.openid, v.errcode, v.rid)
+	began := lists[0].began
+	for _, back := range lists {
+		if back.began.Before(began) {
+			began = back.began
 		}
-		if !v.current() {
-			continue // the item has its outcome already: superseded, or recorded by somebody else
-		}
-		updates.Queue(`
-			UPDATE blacklist_items SET outcome = $4, errcode = $5, rid = $6, error = $7, ended_at = $8
-			WHERE tenant_id = $1 AND batch_id = $2 AND openid = $3 AND outcome = 'pending'`,
-			l.tenantID, v.batchID, v.openid, v.outcome(), v.errcode, v.rid, v.message, now)
-		if ended[v.batchID] == nil {
-			ended[v.batchID] = counts{}
-		}
-		ended[v.batchID][v.outcome()]++
 	}
-	if err := tx.SendBatch(ctx, &updates).Close(); err != nil {
-		return nil, fmt.Errorf("record outcomes: %w", err)
+	return pgx.NamedArgs{
+		"tenant_id": l.tenantID, "authorizer_id": l.authorizerID, "holder": l.holder, "lease": leaseFor, "now": l.service.now(), "began": began, "withdrawals": l.withdrawals,
+		"openids": openids, "wants": wants, "wishes": wishes, "batches": batches,
+		"accepted": accepted, "errcodes": errcodes, "rids": rids, "errors": texts,
 	}
-	return ended, nil
-}
-
-// fence makes tx fail if the lease is lost, and renews it. WeChat has answered, so it also ends the row of failures.
-func (l *lane) fence(ctx context.Context, tx pgx.Tx) error {
-	tag, err := tx.Exec(ctx, `
-		UPDATE blacklist_lanes SET lease_until = now() + $4::interval, failures = 0,
-			paused_until = NULL, pause_reason = '', pause_errcode = NULL, pause_rid = ''
-		WHERE tenant_id = $1 AND authorizer_id = $2 AND lease_holder = $3`, l.tenantID, l.authorizerID, l.holder, leaseFor)
-	if err != nil {
-		return err
-	}
-	if tag.RowsAffected() == 0 {
-		return errLeaseLost
-	}
-	return nil
 }

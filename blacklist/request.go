@@ -54,9 +54,12 @@ type listed struct {
 	given   int
 	openids []string
 	seqs    []int32
+	// staged is how many openids of a file wait in the database instead, see [stage]; a duplicate counts until the items are written.
+	staged int
 }
 
-func (l listed) skipped() int { return l.given - len(l.openids) }
+func (l listed) usable() int  { return len(l.openids) + l.staged }
+func (l listed) skipped() int { return l.given - l.usable() }
 
 // list cleans the openids of a request.
 func list(given []string) (listed, error) {
@@ -110,23 +113,20 @@ func (r Request) check(action Action, now time.Time) error {
 
 // fingerprint is the same for requests that ask the same of the same account, byte for byte.
 func (r Request) fingerprint(action Action, appid string) []byte {
-	h := sha256.New()
-	field := func(s string) {
-		var n [8]byte
-		binary.BigEndian.PutUint64(n[:], uint64(len(s)))
-		h.Write(n[:]) // the length first, so that no two lists of fields run together into the same bytes
-		h.Write([]byte(s))
-	}
-	field(string(action))
-	field(appid)
-	field(r.Reason)
+	until := ""
 	if r.Until != nil {
-		field(r.Until.UTC().Format(time.RFC3339Nano))
-	} else {
-		field("")
+		until = r.Until.UTC().Format(time.RFC3339Nano)
 	}
-	for _, openid := range r.OpenIDs {
-		field(openid)
+	return fingerprintOf(append([]string{string(action), appid, r.Reason, until}, r.OpenIDs...)...)
+}
+
+func fingerprintOf(fields ...string) []byte {
+	h := sha256.New()
+	for _, field := range fields {
+		var n [8]byte
+		binary.BigEndian.PutUint64(n[:], uint64(len(field)))
+		h.Write(n[:]) // the length first, so that no two lists of fields run together into the same bytes
+		h.Write([]byte(field))
 	}
 	return h.Sum(nil)
 }

@@ -153,8 +153,8 @@ func (b *bundle) consistent(t *testing.T, batch blacklist.Batch) {
 	}
 	c := batch.Counts
 	require.Equal(t, c.Total, c.Pending+c.Done+c.Already+c.Failed+c.Superseded+c.Cancelled+c.Skipped)
-	require.Equal(t, []int{c.Pending, c.Done, c.Already, c.Failed, c.Superseded}, []int{
-		counted[blacklist.Pending], counted[blacklist.Done], counted[blacklist.Already], counted[blacklist.Failed], counted[blacklist.Superseded],
+	require.Equal(t, []int{c.Pending, c.Done, c.Already, c.Failed, c.Superseded, c.Cancelled}, []int{
+		counted[blacklist.Pending], counted[blacklist.Done], counted[blacklist.Already], counted[blacklist.Failed], counted[blacklist.Superseded], counted[blacklist.Cancelled],
 	})
 }
 

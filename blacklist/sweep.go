@@ -11,10 +11,10 @@ import (
 )
 
 // Sweep finds work that no job does and gives it one: what was pending when a process was killed, pauses that are over,
-// accounts that can work again, blocks whose end has come, pulls that nobody reads. Call it every few seconds in every
+// accounts that can work again, blocks whose end has come, pulls that are due or that nobody reads. Call it every few seconds in every
 // process: with nothing to do it costs a few index look-ups, and several sweeps at once do no harm.
 func (s *Service) Sweep(ctx context.Context) error {
-	return errors.Join(s.endBlocks(ctx), s.resumeLanes(ctx), s.requeueLanes(ctx), s.requeuePulls(ctx))
+	return errors.Join(s.endBlocks(ctx), s.resumeLanes(ctx), s.requeueLanes(ctx), s.startPulls(ctx), s.requeuePulls(ctx))
 }
 
 // each does something to each of ids in a transaction of its own. One that fails keeps no other from its turn.
@@ -56,22 +56,11 @@ func (s *Service) resumeLanes(ctx context.Context) error {
 	return nil
 }
 
-// requeueLanes gives a job to each lane that has something pending, does not rest, and is held by nobody.
+// requeueLanes gives a job to each lane that may have something pending, does not rest, and is worked on by nobody.
 func (s *Service) requeueLanes(ctx context.Context) error {
-	// From one account with pending entries to the next through the index of the pending ones: it costs as much as
-	// there are such accounts, however many entries and accounts there are beside.
 	rows, err := s.pool.Query(ctx, `
-		WITH RECURSIVE busy AS (
-			(SELECT tenant_id, authorizer_id FROM blacklist_entries WHERE pending ORDER BY tenant_id, authorizer_id LIMIT 1)
-			UNION ALL
-			SELECT following.* FROM busy CROSS JOIN LATERAL (
-				SELECT e.tenant_id, e.authorizer_id FROM blacklist_entries e
-				WHERE e.pending AND (e.tenant_id, e.authorizer_id) > (busy.tenant_id, busy.authorizer_id)
-				ORDER BY e.tenant_id, e.authorizer_id LIMIT 1
-			) following
-		)
-		SELECT tenant_id, authorizer_id FROM busy JOIN blacklist_lanes l USING (tenant_id, authorizer_id)
-		WHERE (l.lease_holder = '' OR l.lease_until < now()) AND NOT l.awaits_account AND coalesce(l.paused_until <= $1, true)`, s.now())
+		SELECT tenant_id, authorizer_id FROM blacklist_lanes
+		WHERE busy AND (lease_holder = '' OR lease_until < now()) AND NOT awaits_account AND held_at IS NULL AND coalesce(paused_until <= $1, true)`, s.now())
 	if err != nil {
 		return fmt.Errorf("find idle lanes: %w", err)
 	}

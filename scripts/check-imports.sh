@@ -9,7 +9,7 @@ repository=$PWD
 lint=$(go tool -modfile=tools/go.mod -n golangci-lint)
 
 steward=github.com/wechat-steward/steward
-own="alert api authorizer blacklist cmd/steward component internal/factory internal/localpg internal/testdb keyring migrations secret
+own="alert api authorizer blacklist cmd/steward component follower internal/factory internal/localpg internal/testdb keyring migrations secret
 	tenant token wechat wechat/simulator web"
 foreign="github.com/jackc/pgx/v5 github.com/labstack/echo/v4 github.com/stretchr/testify
 	github.com/testcontainers/testcontainers-go github.com/tink-crypto/tink-go/v2 pgregory.net/rapid example.org/other"
@@ -25,7 +25,8 @@ keyring/x.go             tenant component authorizer api wechat migrations inter
 token/x.go               tenant alert component api wechat/simulator internal/testdb github.com/jackc/pgx/v5 example.org/other
 alert/x.go               component authorizer api secret wechat migrations internal/testdb github.com/labstack/echo/v4
 component/x.go           authorizer blacklist api web migrations wechat/simulator internal/testdb github.com/labstack/echo/v4
-authorizer/x.go          blacklist api web migrations wechat/simulator internal/testdb github.com/labstack/echo/v4
+authorizer/x.go          follower blacklist api web migrations wechat/simulator internal/testdb github.com/labstack/echo/v4
+follower/x.go            blacklist component api web secret migrations wechat/simulator internal/testdb github.com/labstack/echo/v4
 blacklist/x.go           api web secret migrations wechat/simulator internal/testdb github.com/labstack/echo/v4
 api/x.go                 cmd/steward migrations wechat/simulator internal/testdb internal/localpg github.com/jackc/pgx/v5
 migrations/x.go          tenant wechat internal/testdb github.com/labstack/echo/v4
@@ -49,13 +50,14 @@ token/a.go               secret wechat
 alert/a.go               tenant token github.com/jackc/pgx/v5
 component/a.go           alert token tenant secret wechat github.com/jackc/pgx/v5
 authorizer/a.go          component alert token tenant secret wechat github.com/jackc/pgx/v5
-blacklist/a.go           authorizer component tenant wechat github.com/jackc/pgx/v5
+follower/a.go            authorizer token tenant wechat github.com/jackc/pgx/v5
+blacklist/a.go           follower authorizer component tenant wechat github.com/jackc/pgx/v5
 blacklist/a_test.go      wechat/simulator internal/testdb internal/factory secret github.com/stretchr/testify
-api/a.go                 blacklist authorizer component alert token tenant secret wechat web github.com/labstack/echo/v4
+api/a.go                 blacklist follower authorizer component alert token tenant secret wechat web github.com/labstack/echo/v4
 api/a_test.go            wechat/simulator internal/testdb github.com/jackc/pgx/v5 github.com/stretchr/testify
 migrations/a.go          github.com/jackc/pgx/v5
 migrations/a_test.go     internal/testdb
-cmd/steward/a.go         api blacklist authorizer component alert token keyring tenant secret wechat wechat/simulator web migrations internal/localpg github.com/jackc/pgx/v5
+cmd/steward/a.go         api blacklist follower authorizer component alert token keyring tenant secret wechat wechat/simulator web migrations internal/localpg github.com/jackc/pgx/v5
 cmd/steward/a_test.go    internal/testdb internal/factory github.com/stretchr/testify
 internal/testdb/a.go     migrations internal/localpg github.com/testcontainers/testcontainers-go github.com/jackc/pgx/v5
 internal/factory/a.go    tenant authorizer wechat/simulator internal/testdb github.com/stretchr/testify

@@ -32,6 +32,7 @@ const (
 	AuthorizersWrite  Scope = "authorizers:write"
 	TokensRead        Scope = "tokens:read" // only where the tenant may be handed tokens at all
 	ConnectLinksWrite Scope = "connect-links:write"
+	FollowersRead     Scope = "followers:read"
 	BlacklistRead     Scope = "blacklist:read"
 	BlacklistWrite    Scope = "blacklist:write"
 	KeysWrite         Scope = "keys:write"
@@ -40,7 +41,7 @@ const (
 
 // AllScopes returns every scope: what a key may do when nobody said less.
 func AllScopes() []Scope {
-	return []Scope{AuthorizersRead, AuthorizersWrite, TokensRead, ConnectLinksWrite, BlacklistRead, BlacklistWrite, KeysWrite, AuditRead}
+	return []Scope{AuthorizersRead, AuthorizersWrite, TokensRead, ConnectLinksWrite, FollowersRead, BlacklistRead, BlacklistWrite, KeysWrite, AuditRead}
 }
 
 // ErrNotFound is the answer for a row that does not exist and for a row of another tenant alike:

@@ -2,10 +2,11 @@ package wechat
 
 import "context"
 
+// The paths of the blacklist calls, by which quotas are asked for.
 const (
-	pathBlacklist        = "/cgi-bin/tags/members/getblacklist"
-	pathBatchBlacklist   = "/cgi-bin/tags/members/batchblacklist"
-	pathBatchUnblacklist = "/cgi-bin/tags/members/batchunblacklist"
+	PathBlacklist        = "/cgi-bin/tags/members/getblacklist"
+	PathBatchBlacklist   = "/cgi-bin/tags/members/batchblacklist"
+	PathBatchUnblacklist = "/cgi-bin/tags/members/batchunblacklist"
 )
 
 // MaxBatch is how many openids WeChat takes in one [Client.BatchBlacklist] or [Client.BatchUnblacklist].
@@ -49,7 +50,7 @@ func (c *Client) Blacklist(ctx context.Context, token, beginOpenID string) (Open
 		Begin string `json:"begin_openid"`
 	}{beginOpenID}
 	var out openIDAnswer
-	if err := c.post(ctx, pathBlacklist, accessCredential(token), body, &out); err != nil {
+	if err := c.post(ctx, PathBlacklist, accessCredential(token), body, &out); err != nil {
 		return OpenIDPage{}, err
 	}
 	return out.page(), nil
@@ -62,7 +63,7 @@ func (c *Client) Blacklist(ctx context.Context, token, beginOpenID string) (Open
 // WeChat's page: 拉黑用户 (batchBlacklist),
 // https://developers.weixin.qq.com/doc/service/en/api/usermanage/userinfo/api_batchblacklist
 func (c *Client) BatchBlacklist(ctx context.Context, token string, openids []string) error {
-	return c.batch(ctx, pathBatchBlacklist, token, openids)
+	return c.batch(ctx, PathBatchBlacklist, token, openids)
 }
 
 // BatchUnblacklist takes 1 to [MaxBatch] followers off the blacklist, like [Client.BatchBlacklist] in all else.
@@ -70,7 +71,7 @@ func (c *Client) BatchBlacklist(ctx context.Context, token string, openids []str
 // WeChat's page: 取消拉黑用户 (batchUnblacklist),
 // https://developers.weixin.qq.com/doc/service/en/api/usermanage/userinfo/api_batchunblacklist
 func (c *Client) BatchUnblacklist(ctx context.Context, token string, openids []string) error {
-	return c.batch(ctx, pathBatchUnblacklist, token, openids)
+	return c.batch(ctx, PathBatchUnblacklist, token, openids)
 }
 
 func (c *Client) batch(ctx context.Context, path, token string, openids []string) error {

@@ -71,6 +71,14 @@ func (c *Client) Quota(ctx context.Context, token, cgiPath string) (Quota, error
 	}, nil
 }
 
+// QuotaReset returns when daily quotas begin anew after now: the next midnight in China, as far as is known. China has one
+// time zone and no summer time, so that this needs no time zone database.
+func QuotaReset(now time.Time) time.Time {
+	china := now.In(time.FixedZone("UTC+8", 8*60*60))
+	y, m, d := china.Date()
+	return time.Date(y, m, d+1, 0, 0, 0, 0, china.Location()).UTC()
+}
+
 // ClearQuota sets all daily counts of the account appid to zero, with a token of that same account; with the
 // component's for the component. WeChat allows it ten times a month and answers 48006 after that.
 //

@@ -23,6 +23,7 @@ import (
 	"github.com/wechat-steward/steward/authorizer"
 	"github.com/wechat-steward/steward/blacklist"
 	"github.com/wechat-steward/steward/component"
+	"github.com/wechat-steward/steward/follower"
 	"github.com/wechat-steward/steward/keyring"
 	"github.com/wechat-steward/steward/migrations"
 	"github.com/wechat-steward/steward/tenant"
@@ -37,8 +38,12 @@ const (
 	jobTimeout  = time.Minute
 	rescueAfter = 75 * time.Second
 	maxWorkers  = 16 // a queue
+	// blacklistWorkers is how many accounts are pushed side by side; how many calls they make is bounded elsewhere.
+	blacklistWorkers = 64
 	// upkeepWorkers is eight components' worth of renewals that hang; their calls are bounded elsewhere.
 	upkeepWorkers = 64
+	// followerWorkers is how many accounts' lists of followers are read at a time: there is a day's time for all of them.
+	followerWorkers = 8
 	// poolSize is enough for the renewals, each of which holds a connection while it waits for WeChat, for callers, and for
 	// the workers, most of which wait without one. Two processes fit into PostgreSQL's default of 100 connections;
 	// pool_max_conns in DATABASE_URL says otherwise.
@@ -55,6 +60,7 @@ type app struct {
 	tenants     *tenant.Service
 	components  *component.Service
 	authorizers *authorizer.Service
+	followers   *follower.Service
 	blacklist   *blacklist.Service
 	keys        *keyring.Ring
 
@@ -145,6 +151,11 @@ func (a *app) build(cfg Config) error {
 	}); err != nil {
 		return err
 	}
+	if a.followers, err = follower.NewService(follower.Config{
+		Pool: a.pool, WeChat: client, Authorizers: a.authorizers, Jobs: inserting, Logger: a.logger,
+	}); err != nil {
+		return err
+	}
 	if a.blacklist, err = blacklist.NewService(blacklist.Config{
 		Pool: a.pool, WeChat: client, Authorizers: a.authorizers, Jobs: inserting, Logger: a.logger,
 	}); err != nil {
@@ -152,12 +163,14 @@ func (a *app) build(cfg Config) error {
 	}
 	workers := river.NewWorkers()
 	a.authorizers.AddWorkers(workers)
+	a.followers.AddWorkers(workers)
 	a.blacklist.AddWorkers(workers)
 	a.jobs, err = river.NewClient(riverpgxv5.New(a.pool), &river.Config{
 		Logger: quiet(a.logger), Workers: workers,
 		// Queues of their own, so that neither long pushes nor renewals that hang ever keep an authorization waiting.
 		Queues: map[string]river.QueueConfig{
-			river.QueueDefault: {MaxWorkers: maxWorkers}, blacklist.Queue: {MaxWorkers: maxWorkers}, authorizer.Queue: {MaxWorkers: upkeepWorkers},
+			river.QueueDefault: {MaxWorkers: maxWorkers}, blacklist.Queue: {MaxWorkers: blacklistWorkers}, authorizer.Queue: {MaxWorkers: upkeepWorkers},
+			follower.Queue: {MaxWorkers: followerWorkers},
 		},
 		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, FetchCooldown: fetchCooldown,
 	})
@@ -170,7 +183,7 @@ func (a *app) build(cfg Config) error {
 	}
 	registry.MustRegister(newStanding(a.components, a.authorizers, alerts, a.logger))
 	a.handler, err = api.New(api.Config{
-		Tenants: a.tenants, Components: a.components, Authorizers: a.authorizers, Blacklist: a.blacklist, Alerts: alerts,
+		Tenants: a.tenants, Components: a.components, Authorizers: a.authorizers, Followers: a.followers, Blacklist: a.blacklist, Alerts: alerts,
 		Console: web.Handler(), PublicURL: cfg.PublicURL, Ready: a.ready, Stopping: a.stopping, Metrics: registry,
 		TrustedProxies: cfg.TrustedProxies, Logger: a.logger,
 	})
@@ -202,7 +215,8 @@ func (a *app) start(ctx context.Context) error {
 	}
 	a.started = true
 	for name, sweep := range map[string]func(context.Context) error{
-		"keys": a.keys.Refresh, "tenants": a.tenants.Sweep, "components": a.components.Sweep, "authorizers": a.authorizers.Sweep, "blacklist": a.blacklist.Sweep,
+		"keys": a.keys.Refresh, "tenants": a.tenants.Sweep, "components": a.components.Sweep, "authorizers": a.authorizers.Sweep,
+		"followers": a.followers.Sweep, "blacklist": a.blacklist.Sweep,
 	} {
 		a.sweeps.Go(func() { a.sweepForever(name, sweep) })
 	}

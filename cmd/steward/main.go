@@ -22,6 +22,8 @@ type cli struct {
 	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up, down, or say where it stands."`
 	Admin    adminCmd    `cmd:"" help:"Make platform keys; rotate sealing keys."`
 	Doctor   doctorCmd   `cmd:"" help:"Check configuration, database, tickets and callbacks, and say what to do."`
+
+	Blacklist blacklistCmd `cmd:"" help:"Block and unblock people by file, through the API of a Steward that runs."`
 }
 
 // program is what every command gets: the world outside, so that tests can be one.
@@ -62,6 +64,9 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	err = command.Run(&program{ctx: ctx, environ: environ, stdout: stdout, stderr: stderr})
 	if err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(stderr, "steward:", err)
+		if _, is := errors.AsType[*usageError](err); is {
+			return 2
+		}
 		return 1
 	}
 	return 0

@@ -33,7 +33,7 @@ func ManyAccounts(t testing.TB, b Bulk) []uuid.UUID {
 	now := b.Now
 	for i := range b.Count {
 		id := uuid.New() // random in all bytes, unlike version 7: accounts differ in shard and spread
-		appid := fmt.Sprintf("wxbulk%012d", i)
+		appid := BulkAppID(i)
 		ids[i] = id
 		accounts[i] = []any{id, b.TenantID, b.ComponentAppID, appid, "active", now, "Bulk " + appid, []int{1, 2}, now, now, now, now, now.Add(24 * time.Hour)}
 		tokens[i] = []any{
@@ -52,6 +52,9 @@ func ManyAccounts(t testing.TB, b Bulk) []uuid.UUID {
 	require.NoError(t, err)
 	return ids
 }
+
+// BulkAppID is the appid of the i-th account of [ManyAccounts].
+func BulkAppID(i int) string { return fmt.Sprintf("wxbulk%012d", i) }
 
 // SealAgain gives accounts of [ManyAccounts] tokens that can be opened, after something has overwritten them.
 func SealAgain(t testing.TB, pool *pgxpool.Pool, box *secret.Box, ids []uuid.UUID) {

@@ -27,7 +27,7 @@ export function useWish(onTaken: (batch: Batch) => void) {
         throwOnError: true,
       } as const;
       const { data } = action === 'block' ? await block({ ...options, body: request }) : await unblock({ ...options, body: request });
-      return data;
+      return data as Batch; // no dry run was asked for, so it is no preview
     },
     onSuccess: (batch) => {
       last.current = undefined; // the same wish again is a new one

@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { BlockData, BlockErrors, BlockResponses, ClaimAuthorizerData, ClaimAuthorizerErrors, ClaimAuthorizerResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateConnectLinkData, CreateConnectLinkErrors, CreateConnectLinkResponses, CreateSessionData, CreateSessionErrors, CreateSessionResponses, CreateTenantData, CreateTenantErrors, CreateTenantResponses, DeleteSessionData, DeleteSessionErrors, DeleteSessionResponses, DiagnoseComponentData, DiagnoseComponentErrors, DiagnoseComponentResponses, GetAccessTokenData, GetAccessTokenErrors, GetAccessTokenResponses, GetAuthorizerData, GetAuthorizerErrors, GetAuthorizerResponses, GetBatchData, GetBatchErrors, GetBatchResponses, GetComponentData, GetComponentErrors, GetComponentResponses, GetMeData, GetMeErrors, GetMeResponses, GetPullData, GetPullErrors, GetPullResponses, GetReconciliationData, GetReconciliationErrors, GetReconciliationResponses, GetTenantData, GetTenantErrors, GetTenantResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListAllAlertsData, ListAllAlertsErrors, ListAllAlertsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListAuthorizersData, ListAuthorizersErrors, ListAuthorizersResponses, ListBatchesData, ListBatchesErrors, ListBatchesResponses, ListBatchItemsData, ListBatchItemsErrors, ListBatchItemsResponses, ListBlacklistData, ListBlacklistErrors, ListBlacklistResponses, ListComponentsData, ListComponentsErrors, ListComponentsResponses, ListConnectLinksData, ListConnectLinksErrors, ListConnectLinksResponses, ListReconciliationsData, ListReconciliationsErrors, ListReconciliationsResponses, ListTenantsData, ListTenantsErrors, ListTenantsResponses, ListUnclaimedAuthorizersData, ListUnclaimedAuthorizersErrors, ListUnclaimedAuthorizersResponses, RegisterComponentData, RegisterComponentErrors, RegisterComponentResponses, RenewAuthorizerData, RenewAuthorizerErrors, RenewAuthorizerResponses, RequestTicketData, RequestTicketErrors, RequestTicketResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, StartPullData, StartPullErrors, StartPullResponses, StartReconciliationData, StartReconciliationErrors, StartReconciliationResponses, UnblockData, UnblockErrors, UnblockResponses, UpdateTenantData, UpdateTenantErrors, UpdateTenantResponses } from './types.gen';
+import type { AdoptDriftData, AdoptDriftErrors, AdoptDriftResponses, BlockData, BlockErrors, BlockResponses, CancelBatchData, CancelBatchErrors, CancelBatchResponses, ClaimAuthorizerData, ClaimAuthorizerErrors, ClaimAuthorizerResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateConnectLinkData, CreateConnectLinkErrors, CreateConnectLinkResponses, CreateSessionData, CreateSessionErrors, CreateSessionResponses, CreateTenantData, CreateTenantErrors, CreateTenantResponses, DeleteSessionData, DeleteSessionErrors, DeleteSessionResponses, DiagnoseComponentData, DiagnoseComponentErrors, DiagnoseComponentResponses, ExportBatchItemsData, ExportBatchItemsErrors, ExportBatchItemsResponses, ExportBlacklistData, ExportBlacklistErrors, ExportBlacklistResponses, FindFollowerData, FindFollowerErrors, FindFollowerResponses, GetAccessTokenData, GetAccessTokenErrors, GetAccessTokenResponses, GetAuthorizerData, GetAuthorizerErrors, GetAuthorizerResponses, GetBatchData, GetBatchErrors, GetBatchResponses, GetBlacklistQuotaData, GetBlacklistQuotaErrors, GetBlacklistQuotaResponses, GetBlacklistWorkData, GetBlacklistWorkErrors, GetBlacklistWorkResponses, GetComponentData, GetComponentErrors, GetComponentResponses, GetFollowerDirectoryData, GetFollowerDirectoryErrors, GetFollowerDirectoryResponses, GetMeData, GetMeErrors, GetMeResponses, GetPullData, GetPullErrors, GetPullResponses, GetReconciliationData, GetReconciliationErrors, GetReconciliationResponses, GetTenantData, GetTenantErrors, GetTenantResponses, HoldBlacklistWorkData, HoldBlacklistWorkErrors, HoldBlacklistWorkResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListAllAlertsData, ListAllAlertsErrors, ListAllAlertsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListAuthorizersData, ListAuthorizersErrors, ListAuthorizersResponses, ListBatchesData, ListBatchesErrors, ListBatchesResponses, ListBatchItemsData, ListBatchItemsErrors, ListBatchItemsResponses, ListBlacklistData, ListBlacklistErrors, ListBlacklistResponses, ListComponentsData, ListComponentsErrors, ListComponentsResponses, ListConnectLinksData, ListConnectLinksErrors, ListConnectLinksResponses, ListFollowersData, ListFollowersErrors, ListFollowersResponses, ListHistoryData, ListHistoryErrors, ListHistoryResponses, ListReconciliationsData, ListReconciliationsErrors, ListReconciliationsResponses, ListTenantsData, ListTenantsErrors, ListTenantsResponses, ListUnclaimedAuthorizersData, ListUnclaimedAuthorizersErrors, ListUnclaimedAuthorizersResponses, RegisterComponentData, RegisterComponentErrors, RegisterComponentResponses, RenewAuthorizerData, RenewAuthorizerErrors, RenewAuthorizerResponses, RequestTicketData, RequestTicketErrors, RequestTicketResponses, RestoreDriftData, RestoreDriftErrors, RestoreDriftResponses, ResumeBlacklistWorkData, ResumeBlacklistWorkErrors, ResumeBlacklistWorkResponses, RetryBatchData, RetryBatchErrors, RetryBatchResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, SetFollowerDirectoryData, SetFollowerDirectoryErrors, SetFollowerDirectoryResponses, StartPullData, StartPullErrors, StartPullResponses, StartReconciliationData, StartReconciliationErrors, StartReconciliationResponses, SyncFollowersData, SyncFollowersErrors, SyncFollowersResponses, UnblockData, UnblockErrors, UnblockResponses, UndoBatchData, UndoBatchErrors, UndoBatchResponses, UpdateTenantData, UpdateTenantErrors, UpdateTenantResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -294,10 +294,104 @@ export const listAlerts = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
+ * On which of the tenant's accounts a person follows
+ *
+ * By `openid` or by `unionid`, one of the two. Only accounts whose directory is on know their followers. Somebody who is looked for by
+ * openid is found on the tenant's other accounts too where unionids are kept. Needs the scope `followers:read`.
+ *
+ */
+export const findFollower = <ThrowOnError extends boolean = false>(options: Options<FindFollowerData, ThrowOnError>) => (options.client ?? client).get<FindFollowerResponses, FindFollowerErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/followers',
+    ...options
+});
+
+/**
+ * Who follows the account, by openid
+ *
+ * As far as the directory knows: `synced_at` tells when WeChat's whole list was last read. `directory-off` where the directory is not on.
+ * Needs the scope `followers:read`.
+ *
+ */
+export const listFollowers = <ThrowOnError extends boolean = false>(options: Options<ListFollowersData, ThrowOnError>) => (options.client ?? client).get<ListFollowersResponses, ListFollowersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/followers',
+    ...options
+});
+
+/**
+ * Whether the account's followers are kept, and how that stands
+ *
+ * Needs the scope `followers:read`.
+ */
+export const getFollowerDirectory = <ThrowOnError extends boolean = false>(options: Options<GetFollowerDirectoryData, ThrowOnError>) => (options.client ?? client).get<GetFollowerDirectoryResponses, GetFollowerDirectoryErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/followers/directory',
+    ...options
+});
+
+/**
+ * Have the account's followers kept, or not any more
+ *
+ * Off at first. Turned on, WeChat's list of followers is read at once, and then once a day; WeChat's events keep it current in between.
+ * Turned off, the openids are shown to nobody any more, and deleted within minutes. Needs the scope `authorizers:write`.
+ *
+ */
+export const setFollowerDirectory = <ThrowOnError extends boolean = false>(options: Options<SetFollowerDirectoryData, ThrowOnError>) => (options.client ?? client).put<SetFollowerDirectoryResponses, SetFollowerDirectoryErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/followers/directory',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Read WeChat's whole list of followers into the directory
+ *
+ * All of it or nothing: a call to WeChat for each 10,000 followers, of 500 that an account has a day. If a sync of this account is under
+ * way, that one goes on. `directory-off` where the directory is not on. Needs the scope `followers:read`.
+ *
+ */
+export const syncFollowers = <ThrowOnError extends boolean = false>(options: Options<SyncFollowersData, ThrowOnError>) => (options.client ?? client).post<SyncFollowersResponses, SyncFollowersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/followers/sync',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * Our copy of the account's blacklist, by openid
  *
  * `actual` is what WeChat has as far as we know, `want` what was asked for here. `want` null: the merchant blocked by hand.
  * `synced_at` tells when WeChat's whole list was last read (see `pull`); pushes keep the copy true between pulls.
+ *
+ * Filters add up. For `want`, `pending`, `failed`, `reason` and `by` one entry after the other is looked at, for five seconds at most
+ * (`search-too-wide` after that); `q` and `actual` narrow that down.
  *
  */
 export const listBlacklist = <ThrowOnError extends boolean = false>(options: Options<ListBlacklistData, ThrowOnError>) => (options.client ?? client).get<ListBlacklistResponses, ListBlacklistErrors, ThrowOnError>({
@@ -311,10 +405,54 @@ export const listBlacklist = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
+ * Our copy of the account's blacklist as a file, by openid
+ *
+ * All that the filters match, as of one moment. `csv` (RFC 4180, UTF-8) has the columns openid, want, actual, pending, reason, until, wanted_by, wanted_at,
+ * actual_at, batch_id, errcode and rid; `ndjson` has an entry of the list on each line. A CSV cell that a spreadsheet would take for a formula
+ * (it begins with = + - @, a tab or a carriage return) has an apostrophe before it, which an upload to `block` and `unblock` takes off again.
+ *
+ * If something breaks after the file has begun, the connection is cut off: what came without an error of the transfer is whole.
+ * Each export is noted in the audit trail.
+ *
+ */
+export const exportBlacklist = <ThrowOnError extends boolean = false>(options: Options<ExportBlacklistData, ThrowOnError>) => (options.client ?? client).get<ExportBlacklistResponses, ExportBlacklistErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/export',
+    ...options
+});
+
+/**
+ * What was asked for about one openid, newest first
+ *
+ * Every batch that the openid was in, and what came of it there. What the merchant did by hand is no part of it. Empty if nobody has
+ * asked for anything.
+ *
+ */
+export const listHistory = <ThrowOnError extends boolean = false>(options: Options<ListHistoryData, ThrowOnError>) => (options.client ?? client).get<ListHistoryResponses, ListHistoryErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/{openid}/history',
+    ...options
+});
+
+/**
  * Block people on an account
  *
  * Any number of openids (100,000 a request): they are sent to WeChat twenty a call, and each gets an outcome of its own.
  * Refused before any call to WeChat if the account has not granted permission set 2 or 100.
+ *
+ * With `dry_run` nothing is done and nothing stored: the answer says what would be done, and how openids are known here.
+ *
+ * As `text/csv` (UTF-8, at most 64 MB, `Content-Encoding: gzip` if you like) the body is a file of up to a million openids: in the column that its first line
+ * calls `openid`, or in the first column; a column `reason` is taken for each of them. `reason` and `until` are parameters then. A file with
+ * wrong lines is refused as a whole (`invalid-file`).
  *
  */
 export const block = <ThrowOnError extends boolean = false>(options: Options<BlockData, ThrowOnError>) => (options.client ?? client).post<BlockResponses, BlockErrors, ThrowOnError>({
@@ -333,6 +471,8 @@ export const block = <ThrowOnError extends boolean = false>(options: Options<Blo
 
 /**
  * Take people off an account's blacklist
+ *
+ * As `block`, also with a file.
  */
 export const unblock = <ThrowOnError extends boolean = false>(options: Options<UnblockData, ThrowOnError>) => (options.client ?? client).post<UnblockResponses, UnblockErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -341,6 +481,110 @@ export const unblock = <ThrowOnError extends boolean = false>(options: Options<U
             type: 'apiKey'
         }],
     url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/unblock',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Make what was done outside Steward what is wanted here
+ *
+ * For entries that differ (`drift` of the list). Nothing is sent to WeChat.
+ */
+export const adoptDrift = <ThrowOnError extends boolean = false>(options: Options<AdoptDriftData, ThrowOnError>) => (options.client ?? client).post<AdoptDriftResponses, AdoptDriftErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/adopt',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Ask WeChat once more for what is wanted here
+ *
+ * For entries that differ (`drift` of the list), by a batch that blocks and one that unblocks; either is left out if it would be empty. Entries that the merchant made by hand, of which nobody here ever asked anything, are unblocked only if `openids` names them.
+ */
+export const restoreDrift = <ThrowOnError extends boolean = false>(options: Options<RestoreDriftData, ThrowOnError>) => (options.client ?? client).post<RestoreDriftResponses, RestoreDriftErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/restore',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * How often the blacklist calls of the account may still be made today
+ *
+ * WeChat is asked. What Steward calls counts against the merchant's own quota.
+ */
+export const getBlacklistQuota = <ThrowOnError extends boolean = false>(options: Options<GetBlacklistQuotaData, ThrowOnError>) => (options.client ?? client).get<GetBlacklistQuotaResponses, GetBlacklistQuotaErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/quota',
+    ...options
+});
+
+/**
+ * How the blacklist work of an account stands
+ */
+export const getBlacklistWork = <ThrowOnError extends boolean = false>(options: Options<GetBlacklistWorkData, ThrowOnError>) => (options.client ?? client).get<GetBlacklistWorkResponses, GetBlacklistWorkErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/work',
+    ...options
+});
+
+/**
+ * Stop the blacklist work of an account until it is resumed
+ *
+ * Calls that are under way come to their end, and no other is made. Wishes are taken all the same, and wait. Holding work that is held changes nothing.
+ */
+export const holdBlacklistWork = <ThrowOnError extends boolean = false>(options: Options<HoldBlacklistWorkData, ThrowOnError>) => (options.client ?? client).post<HoldBlacklistWorkResponses, HoldBlacklistWorkErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/hold',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Let the blacklist work of an account go on, now
+ *
+ * Whether somebody holds it or it rests by itself. In the latter case it may soon rest again.
+ */
+export const resumeBlacklistWork = <ThrowOnError extends boolean = false>(options: Options<ResumeBlacklistWorkData, ThrowOnError>) => (options.client ?? client).post<ResumeBlacklistWorkResponses, ResumeBlacklistWorkErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/resume',
     ...options,
     headers: {
         'Content-Type': 'application/json',
@@ -407,6 +651,71 @@ export const getBatch = <ThrowOnError extends boolean = false>(options: Options<
 });
 
 /**
+ * Withdraw what is still pending of a batch
+ *
+ * Its pending openids end as `cancelled`, and their entries want again what they wanted before. Calls that are under way may still be
+ * carried out; then `actual` of the entries says so. A batch that has ended is answered as it is.
+ *
+ */
+export const cancelBatch = <ThrowOnError extends boolean = false>(options: Options<CancelBatchData, ThrowOnError>) => (options.client ?? client).post<CancelBatchResponses, CancelBatchErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/batches/{batch_id}/cancel',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Ask once more for what has failed of a batch
+ *
+ * Makes a new batch (`retry_of`) with the same action, reason and until for the openids whose outcome is `failed`, without those for which
+ * somebody has wished otherwise since. `nothing-to-retry` if there are none; `until-past` if the block would have ended.
+ *
+ */
+export const retryBatch = <ThrowOnError extends boolean = false>(options: Options<RetryBatchData, ThrowOnError>) => (options.client ?? client).post<RetryBatchResponses, RetryBatchErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/batches/{batch_id}/retry',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Take back what a batch has changed
+ *
+ * Makes a new batch (`undo_of`) that unblocks whom the batch blocked, or the other way round: exactly the openids whose outcome is `done`
+ * (not `already`), without those that somebody has wished for or changed since. Whoever is blocked again gets back the end of the block
+ * before, unless it has passed, and its reason, unless one is given here. `batch-not-ended` while the batch is under way: cancel it first.
+ * `nothing-to-undo` if nothing is left, so also the second time.
+ *
+ */
+export const undoBatch = <ThrowOnError extends boolean = false>(options: Options<UndoBatchData, ThrowOnError>) => (options.client ?? client).post<UndoBatchResponses, UndoBatchErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/batches/{batch_id}/undo',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * What came of each openid, in the order given
  */
 export const listBatchItems = <ThrowOnError extends boolean = false>(options: Options<ListBatchItemsData, ThrowOnError>) => (options.client ?? client).get<ListBatchItemsResponses, ListBatchItemsErrors, ThrowOnError>({
@@ -416,6 +725,22 @@ export const listBatchItems = <ThrowOnError extends boolean = false>(options: Op
             type: 'apiKey'
         }],
     url: '/v1/tenants/{tenant_id}/batches/{batch_id}/items',
+    ...options
+});
+
+/**
+ * What came of each openid as a file, in the order given
+ *
+ * As the export of a blacklist; `csv` has the columns openid, outcome, errcode, rid, advice and ended_at.
+ *
+ */
+export const exportBatchItems = <ThrowOnError extends boolean = false>(options: Options<ExportBatchItemsData, ThrowOnError>) => (options.client ?? client).get<ExportBatchItemsResponses, ExportBatchItemsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/batches/{batch_id}/items/export',
     ...options
 });
 

@@ -11,7 +11,7 @@ export type Empty = {
 /**
  * RFC 9457. `permission-missing` carries `granted_sets`, `needed_sets` and `connect_url`; `account-not-active` carries `account_state` and
  * `connect_url`; `wechat-refused` and `wechat-quota` carry `errcode`, `rid` and `advice`; where a field is at fault, whatever the code,
- * `errors` points to it, twenty fields at most. No problem repeats the value of a field.
+ * `errors` points to it, twenty fields or a hundred lines of a file at most. No problem repeats the value of a field.
  *
  */
 export type Problem = {
@@ -54,7 +54,7 @@ export type Problem = {
 
 export type FieldError = {
     /**
-     * JSON pointer into the body (`/openids/3`; empty: the whole of it), or `query:NAME`, `header:NAME`
+     * JSON pointer into the body (`/openids/3`; empty: the whole of it), or `line:NUMBER` of a file, `query:NAME`, `header:NAME`
      */
     pointer: string;
     detail: string;
@@ -74,7 +74,7 @@ export type SessionRequest = {
     key: string;
 };
 
-export type Scope = 'authorizers:read' | 'authorizers:write' | 'tokens:read' | 'connect-links:write' | 'blacklist:read' | 'blacklist:write' | 'keys:write' | 'audit:read';
+export type Scope = 'authorizers:read' | 'authorizers:write' | 'tokens:read' | 'connect-links:write' | 'followers:read' | 'blacklist:read' | 'blacklist:write' | 'keys:write' | 'audit:read';
 
 export type TenantRequest = {
     name: string;
@@ -384,6 +384,119 @@ export type AuthorizerPage = {
     next_cursor: string | null;
 };
 
+export type FollowerDirectoryRequest = {
+    /**
+     * Whether openids are kept
+     */
+    enabled: boolean;
+    /**
+     * Whether unionids are kept too; as it is if left out, and not where the directory was off
+     */
+    unionids?: boolean;
+};
+
+export type FollowerDirectory = {
+    authorizer_appid: string;
+    enabled: boolean;
+    unionids: boolean;
+    /**
+     * Openids from before it was turned off are still being deleted; nobody is shown them
+     */
+    erasing: boolean;
+    /**
+     * WeChat tells of those who come and go, because permission set 1 is granted; without it only syncs do
+     */
+    events: boolean;
+    /**
+     * How many followed when WeChat's list was last read whole
+     */
+    followers: number | null;
+    /**
+     * When that was
+     */
+    synced_at: string | null;
+    /**
+     * When the next sync begins by itself
+     */
+    next_sync_at: string | null;
+    /**
+     * When it was last turned on or off
+     */
+    changed_at: string | null;
+    /**
+     * name (kind)
+     */
+    changed_by: string;
+    sync: FollowerSync | null;
+};
+
+/**
+ * done and failed have ended; paused goes on by itself
+ */
+export type FollowerSyncStatus = 'queued' | 'running' | 'paused' | 'done' | 'failed';
+
+export type FollowerSync = {
+    status: FollowerSyncStatus;
+    /**
+     * name (kind)
+     */
+    requested_by: string;
+    /**
+     * How long WeChat says the list is
+     */
+    total: number | null;
+    /**
+     * How many openids were read
+     */
+    read: number;
+    /**
+     * Follow at WeChat and did not in the directory
+     */
+    added: number;
+    /**
+     * Followed in the directory and do not at WeChat
+     */
+    removed: number;
+    paused_until: string | null;
+    errcode: number | null;
+    rid: string;
+    /**
+     * What holds it up or has ended it
+     */
+    error: string;
+    advice: string;
+    asked_at: string;
+    started_at: string | null;
+    ended_at: string | null;
+};
+
+export type Follower = {
+    openid: string;
+    /**
+     * Empty where there is none or where unionids are not kept
+     */
+    unionid: string;
+    authorizer_appid: string;
+    /**
+     * false: somebody who has left; the openid still belongs to this account
+     */
+    following: boolean;
+    /**
+     * When we learned that they follow or that they left
+     */
+    changed_at: string;
+};
+
+export type FollowerList = {
+    data: Array<Follower>;
+};
+
+export type FollowerPage = {
+    data: Array<Follower>;
+    next_cursor: string | null;
+    synced_at: string | null;
+};
+
 /**
  * Duplicates and blanks are taken out and counted as skipped
  */
@@ -393,6 +506,10 @@ export type BlockRequest = {
     openids: OpenIds;
     reason?: string;
     /**
+     * `true`: only tell what would be done, and do nothing
+     */
+    dry_run?: boolean;
+    /**
      * When the block ends by itself
      */
     until?: string;
@@ -401,6 +518,123 @@ export type BlockRequest = {
 export type UnblockRequest = {
     openids: OpenIds;
     reason?: string;
+    /**
+     * `true`: only tell what would be done, and do nothing
+     */
+    dry_run?: boolean;
+};
+
+export type UndoRequest = {
+    reason?: string;
+};
+
+/**
+ * A Preview if `dry_run` was asked for, which has `dry_run` itself; else a Batch
+ */
+export type BatchOrPreview = Batch | Preview;
+
+export type Preview = {
+    /**
+     * Always true
+     */
+    dry_run: boolean;
+    action: 'block' | 'unblock';
+    authorizer_appid: string;
+    counts: PreviewCounts;
+    /**
+     * The first 100 that belong elsewhere
+     */
+    elsewhere: Array<Misplaced>;
+    /**
+     * The first 100 that are malformed
+     */
+    malformed: Array<Malformed>;
+};
+
+/**
+ * total = all the openids that were given = the sum of the others; as far as our copy knows
+ */
+export type PreviewCounts = {
+    total: number;
+    /**
+     * WeChat has it otherwise
+     */
+    would_change: number;
+    /**
+     * WeChat has it so already; it would be sent all the same
+     */
+    already: number;
+    /**
+     * WeChat has never said anything about it here
+     */
+    unknown: number;
+    /**
+     * An earlier wish for it is on its way, and would be superseded
+     */
+    pending_other: number;
+    /**
+     * WeChat knows it as one of another account of the tenant, so it would fail here
+     */
+    belongs_elsewhere: number;
+    /**
+     * No openid at all; without `dry_run` the whole request is refused for it
+     */
+    malformed: number;
+    duplicates: number;
+    blank: number;
+};
+
+export type Misplaced = {
+    openid: string;
+    /**
+     * The account that it belongs to
+     */
+    appid: string;
+};
+
+export type Malformed = {
+    /**
+     * Its place in openids, counted from 0
+     */
+    index: number;
+    /**
+     * What it begins with
+     */
+    beginning: string;
+};
+
+export type HistoryEvent = {
+    /**
+     * When it was asked for
+     */
+    at: string;
+    action: 'block' | 'unblock';
+    outcome: Outcome;
+    reason: string;
+    until: string | null;
+    /**
+     * Who asked for it: name (kind)
+     */
+    by: string;
+    batch_id: string;
+    /**
+     * Why WeChat refused
+     */
+    errcode: number | null;
+    rid: string;
+    /**
+     * What to do about a failure
+     */
+    advice: string;
+    /**
+     * When the outcome was known
+     */
+    ended_at: string | null;
+};
+
+export type HistoryPage = {
+    data: Array<HistoryEvent>;
+    next_cursor: string | null;
 };
 
 export type BlacklistEntry = {
@@ -476,6 +710,14 @@ export type Batch = {
      */
     requested_by: string;
     /**
+     * The batch whose failures this one tries again
+     */
+    retry_of: string | null;
+    /**
+     * The batch whose changes this one takes back
+     */
+    undo_of: string | null;
+    /**
      * Why it rests and what to do; empty unless paused
      */
     pause_reason: string;
@@ -538,6 +780,88 @@ export type Pull = {
     created_at: string;
     started_at: string | null;
     ended_at: string | null;
+};
+
+export type BlacklistQuotas = {
+    data: Array<CallQuota>;
+};
+
+export type CallQuota = {
+    /**
+     * WeChat's path: reading, blocking, unblocking
+     */
+    path: string;
+    /**
+     * false: WeChat keeps no figures for it
+     */
+    known: boolean;
+    daily_limit: number;
+    used: number;
+    remain: number;
+};
+
+export type DriftRequest = {
+    /**
+     * Only these; `any` if left out
+     */
+    drift?: 'any' | 'unblocked_outside' | 'blocked_outside';
+    openids?: OpenIds;
+    /**
+     * For people to read
+     */
+    reason?: string;
+};
+
+export type Adopted = {
+    /**
+     * How many entries want now what is the case
+     */
+    adopted: number;
+};
+
+export type Restored = {
+    batches: Array<Batch>;
+};
+
+export type HoldRequest = {
+    /**
+     * For people to read
+     */
+    reason?: string;
+};
+
+export type BlacklistWork = {
+    appid: string;
+    /**
+     * idle: nothing is pending; running: something is, and goes to WeChat; paused: it rests by itself and goes on by itself; held: somebody stopped it
+     */
+    status: 'idle' | 'running' | 'paused' | 'held';
+    /**
+     * Since when it is held
+     */
+    since: string | null;
+    /**
+     * Who holds it: name (kind)
+     */
+    by: string;
+    /**
+     * Until when it is paused, where that is known
+     */
+    until: string | null;
+    /**
+     * Why it is held or paused
+     */
+    reason: string;
+    /**
+     * WeChat's, where it refused
+     */
+    errcode: number | null;
+    rid: string;
+    advice: string;
+    /**
+     * When WeChat's whole list was last pulled
+     */
+    synced_at: string | null;
 };
 
 export type ComponentRequest = {
@@ -692,6 +1016,58 @@ export type AppId = string;
 export type ComponentAppId = string;
 
 export type BatchId = string;
+
+/**
+ * What is the case at WeChat. `unknown`: wished for, but WeChat has not accepted it yet, or refused it
+ */
+export type Actual = 'blocked' | 'unblocked' | 'unknown' | 'any';
+
+/**
+ * What the openid begins with
+ */
+export type OpenIdPrefix = string;
+
+/**
+ * With a file only
+ */
+export type FileReason = string;
+
+/**
+ * Only entries that differ from what was asked for here because of something done outside Steward; `actual` is `any` then unless given
+ */
+export type Drift = 'any' | 'unblocked_outside' | 'blocked_outside';
+
+/**
+ * What was asked for here last; `nothing`: the merchant blocked by hand
+ */
+export type Want = 'blocked' | 'unblocked' | 'nothing';
+
+/**
+ * Whether the wish has yet to be sent
+ */
+export type Pending = boolean;
+
+/**
+ * Whether WeChat refused the last wish
+ */
+export type Failed = boolean;
+
+/**
+ * Part of the reason
+ */
+export type ReasonPart = string;
+
+/**
+ * Part of the name of whoever asked for it last
+ */
+export type ByPart = string;
+
+export type Format = 'csv' | 'ndjson';
+
+/**
+ * For `csv`: begin with a byte order mark, without which Excel takes UTF-8 for another encoding
+ */
+export type Bom = boolean;
 
 /**
  * `true`: only those that are not mended yet; `false`: only those that are; without it: all
@@ -1247,6 +1623,170 @@ export type ListAlertsResponses = {
 
 export type ListAlertsResponse = ListAlertsResponses[keyof ListAlertsResponses];
 
+export type FindFollowerData = {
+    body?: never;
+    path: {
+        tenant_id: string;
+    };
+    query?: {
+        openid?: string;
+        unionid?: string;
+    };
+    url: '/v1/tenants/{tenant_id}/followers';
+};
+
+export type FindFollowerErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type FindFollowerError = FindFollowerErrors[keyof FindFollowerErrors];
+
+export type FindFollowerResponses = {
+    /**
+     * All of them
+     */
+    200: FollowerList;
+};
+
+export type FindFollowerResponse = FindFollowerResponses[keyof FindFollowerResponses];
+
+export type ListFollowersData = {
+    body?: never;
+    path: {
+        tenant_id: string;
+        /**
+         * The official account's appid
+         */
+        appid: string;
+    };
+    query?: {
+        /**
+         * What the openid begins with
+         */
+        q?: string;
+        limit?: number;
+        /**
+         * `next_cursor` of the page before
+         */
+        cursor?: string;
+    };
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/followers';
+};
+
+export type ListFollowersErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type ListFollowersError = ListFollowersErrors[keyof ListFollowersErrors];
+
+export type ListFollowersResponses = {
+    /**
+     * A page
+     */
+    200: FollowerPage;
+};
+
+export type ListFollowersResponse = ListFollowersResponses[keyof ListFollowersResponses];
+
+export type GetFollowerDirectoryData = {
+    body?: never;
+    path: {
+        tenant_id: string;
+        /**
+         * The official account's appid
+         */
+        appid: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/followers/directory';
+};
+
+export type GetFollowerDirectoryErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type GetFollowerDirectoryError = GetFollowerDirectoryErrors[keyof GetFollowerDirectoryErrors];
+
+export type GetFollowerDirectoryResponses = {
+    /**
+     * The directory
+     */
+    200: FollowerDirectory;
+};
+
+export type GetFollowerDirectoryResponse = GetFollowerDirectoryResponses[keyof GetFollowerDirectoryResponses];
+
+export type SetFollowerDirectoryData = {
+    body: FollowerDirectoryRequest;
+    path: {
+        tenant_id: string;
+        /**
+         * The official account's appid
+         */
+        appid: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/followers/directory';
+};
+
+export type SetFollowerDirectoryErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type SetFollowerDirectoryError = SetFollowerDirectoryErrors[keyof SetFollowerDirectoryErrors];
+
+export type SetFollowerDirectoryResponses = {
+    /**
+     * The directory as it is now
+     */
+    200: FollowerDirectory;
+};
+
+export type SetFollowerDirectoryResponse = SetFollowerDirectoryResponses[keyof SetFollowerDirectoryResponses];
+
+export type SyncFollowersData = {
+    body?: Empty;
+    path: {
+        tenant_id: string;
+        /**
+         * The official account's appid
+         */
+        appid: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/followers/sync';
+};
+
+export type SyncFollowersErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type SyncFollowersError = SyncFollowersErrors[keyof SyncFollowersErrors];
+
+export type SyncFollowersResponses = {
+    /**
+     * Taken on; the directory's `sync` tells how it goes
+     */
+    202: FollowerDirectory;
+};
+
+export type SyncFollowersResponse = SyncFollowersResponses[keyof SyncFollowersResponses];
+
 export type ListBlacklistData = {
     body?: never;
     path: {
@@ -1258,13 +1798,37 @@ export type ListBlacklistData = {
     };
     query?: {
         /**
-         * `unknown`: wished for, but WeChat has not accepted it yet, or refused it
+         * What is the case at WeChat. `unknown`: wished for, but WeChat has not accepted it yet, or refused it
          */
         actual?: 'blocked' | 'unblocked' | 'unknown' | 'any';
         /**
          * What the openid begins with
          */
         q?: string;
+        /**
+         * Only entries that differ from what was asked for here because of something done outside Steward; `actual` is `any` then unless given
+         */
+        drift?: 'any' | 'unblocked_outside' | 'blocked_outside';
+        /**
+         * What was asked for here last; `nothing`: the merchant blocked by hand
+         */
+        want?: 'blocked' | 'unblocked' | 'nothing';
+        /**
+         * Whether the wish has yet to be sent
+         */
+        pending?: boolean;
+        /**
+         * Whether WeChat refused the last wish
+         */
+        failed?: boolean;
+        /**
+         * Part of the reason
+         */
+        reason?: string;
+        /**
+         * Part of the name of whoever asked for it last
+         */
+        by?: string;
         limit?: number;
         /**
          * `next_cursor` of the page before
@@ -1292,6 +1856,109 @@ export type ListBlacklistResponses = {
 
 export type ListBlacklistResponse = ListBlacklistResponses[keyof ListBlacklistResponses];
 
+export type ExportBlacklistData = {
+    body?: never;
+    path: {
+        tenant_id: string;
+        /**
+         * The official account's appid
+         */
+        appid: string;
+    };
+    query?: {
+        format?: 'csv' | 'ndjson';
+        /**
+         * For `csv`: begin with a byte order mark, without which Excel takes UTF-8 for another encoding
+         */
+        bom?: boolean;
+        /**
+         * What is the case at WeChat. `unknown`: wished for, but WeChat has not accepted it yet, or refused it
+         */
+        actual?: 'blocked' | 'unblocked' | 'unknown' | 'any';
+        /**
+         * What the openid begins with
+         */
+        q?: string;
+        /**
+         * What was asked for here last; `nothing`: the merchant blocked by hand
+         */
+        want?: 'blocked' | 'unblocked' | 'nothing';
+        /**
+         * Whether the wish has yet to be sent
+         */
+        pending?: boolean;
+        /**
+         * Whether WeChat refused the last wish
+         */
+        failed?: boolean;
+        /**
+         * Part of the reason
+         */
+        reason?: string;
+        /**
+         * Part of the name of whoever asked for it last
+         */
+        by?: string;
+    };
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/export';
+};
+
+export type ExportBlacklistErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type ExportBlacklistError = ExportBlacklistErrors[keyof ExportBlacklistErrors];
+
+export type ExportBlacklistResponses = {
+    /**
+     * The file
+     */
+    200: string;
+};
+
+export type ExportBlacklistResponse = ExportBlacklistResponses[keyof ExportBlacklistResponses];
+
+export type ListHistoryData = {
+    body?: never;
+    path: {
+        tenant_id: string;
+        /**
+         * The official account's appid
+         */
+        appid: string;
+        openid: string;
+    };
+    query?: {
+        limit?: number;
+        /**
+         * `next_cursor` of the page before
+         */
+        cursor?: string;
+    };
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/{openid}/history';
+};
+
+export type ListHistoryErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type ListHistoryError = ListHistoryErrors[keyof ListHistoryErrors];
+
+export type ListHistoryResponses = {
+    /**
+     * A page
+     */
+    200: HistoryPage;
+};
+
+export type ListHistoryResponse = ListHistoryResponses[keyof ListHistoryResponses];
+
 export type BlockData = {
     body: BlockRequest;
     headers?: {
@@ -1311,7 +1978,16 @@ export type BlockData = {
          */
         appid: string;
     };
-    query?: never;
+    query?: {
+        /**
+         * With a file only
+         */
+        reason?: string;
+        /**
+         * With a file only: when the block ends by itself
+         */
+        until?: string;
+    };
     url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/block';
 };
 
@@ -1326,9 +2002,9 @@ export type BlockError = BlockErrors[keyof BlockErrors];
 
 export type BlockResponses = {
     /**
-     * Ended within the time of `Prefer`
+     * Ended within the time of `Prefer`; or, with `dry_run`, what would be done
      */
-    200: Batch;
+    200: BatchOrPreview;
     /**
      * Taken on; nothing of it can get lost any more
      */
@@ -1356,7 +2032,12 @@ export type UnblockData = {
          */
         appid: string;
     };
-    query?: never;
+    query?: {
+        /**
+         * With a file only
+         */
+        reason?: string;
+    };
     url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/unblock';
 };
 
@@ -1371,9 +2052,9 @@ export type UnblockError = UnblockErrors[keyof UnblockErrors];
 
 export type UnblockResponses = {
     /**
-     * Ended within the time of `Prefer`
+     * Ended within the time of `Prefer`; or, with `dry_run`, what would be done
      */
-    200: Batch;
+    200: BatchOrPreview;
     /**
      * Taken on; nothing of it can get lost any more
      */
@@ -1381,6 +2062,192 @@ export type UnblockResponses = {
 };
 
 export type UnblockResponse = UnblockResponses[keyof UnblockResponses];
+
+export type AdoptDriftData = {
+    body?: DriftRequest;
+    path: {
+        tenant_id: string;
+        /**
+         * The official account's appid
+         */
+        appid: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/adopt';
+};
+
+export type AdoptDriftErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type AdoptDriftError = AdoptDriftErrors[keyof AdoptDriftErrors];
+
+export type AdoptDriftResponses = {
+    /**
+     * Adopted
+     */
+    200: Adopted;
+};
+
+export type AdoptDriftResponse = AdoptDriftResponses[keyof AdoptDriftResponses];
+
+export type RestoreDriftData = {
+    body?: DriftRequest;
+    path: {
+        tenant_id: string;
+        /**
+         * The official account's appid
+         */
+        appid: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/restore';
+};
+
+export type RestoreDriftErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type RestoreDriftError = RestoreDriftErrors[keyof RestoreDriftErrors];
+
+export type RestoreDriftResponses = {
+    /**
+     * Taken on
+     */
+    202: Restored;
+};
+
+export type RestoreDriftResponse = RestoreDriftResponses[keyof RestoreDriftResponses];
+
+export type GetBlacklistQuotaData = {
+    body?: never;
+    path: {
+        tenant_id: string;
+        /**
+         * The official account's appid
+         */
+        appid: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/quota';
+};
+
+export type GetBlacklistQuotaErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type GetBlacklistQuotaError = GetBlacklistQuotaErrors[keyof GetBlacklistQuotaErrors];
+
+export type GetBlacklistQuotaResponses = {
+    /**
+     * The quotas
+     */
+    200: BlacklistQuotas;
+};
+
+export type GetBlacklistQuotaResponse = GetBlacklistQuotaResponses[keyof GetBlacklistQuotaResponses];
+
+export type GetBlacklistWorkData = {
+    body?: never;
+    path: {
+        tenant_id: string;
+        /**
+         * The official account's appid
+         */
+        appid: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/work';
+};
+
+export type GetBlacklistWorkErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type GetBlacklistWorkError = GetBlacklistWorkErrors[keyof GetBlacklistWorkErrors];
+
+export type GetBlacklistWorkResponses = {
+    /**
+     * The work
+     */
+    200: BlacklistWork;
+};
+
+export type GetBlacklistWorkResponse = GetBlacklistWorkResponses[keyof GetBlacklistWorkResponses];
+
+export type HoldBlacklistWorkData = {
+    body?: HoldRequest;
+    path: {
+        tenant_id: string;
+        /**
+         * The official account's appid
+         */
+        appid: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/hold';
+};
+
+export type HoldBlacklistWorkErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type HoldBlacklistWorkError = HoldBlacklistWorkErrors[keyof HoldBlacklistWorkErrors];
+
+export type HoldBlacklistWorkResponses = {
+    /**
+     * The work
+     */
+    200: BlacklistWork;
+};
+
+export type HoldBlacklistWorkResponse = HoldBlacklistWorkResponses[keyof HoldBlacklistWorkResponses];
+
+export type ResumeBlacklistWorkData = {
+    body?: Empty;
+    path: {
+        tenant_id: string;
+        /**
+         * The official account's appid
+         */
+        appid: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/resume';
+};
+
+export type ResumeBlacklistWorkErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type ResumeBlacklistWorkError = ResumeBlacklistWorkErrors[keyof ResumeBlacklistWorkErrors];
+
+export type ResumeBlacklistWorkResponses = {
+    /**
+     * The work
+     */
+    200: BlacklistWork;
+};
+
+export type ResumeBlacklistWorkResponse = ResumeBlacklistWorkResponses[keyof ResumeBlacklistWorkResponses];
 
 export type StartPullData = {
     body?: Empty;
@@ -1520,6 +2387,102 @@ export type GetBatchResponses = {
 
 export type GetBatchResponse = GetBatchResponses[keyof GetBatchResponses];
 
+export type CancelBatchData = {
+    body?: Empty;
+    path: {
+        tenant_id: string;
+        batch_id: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/batches/{batch_id}/cancel';
+};
+
+export type CancelBatchErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type CancelBatchError = CancelBatchErrors[keyof CancelBatchErrors];
+
+export type CancelBatchResponses = {
+    /**
+     * The batch, which has ended
+     */
+    200: Batch;
+};
+
+export type CancelBatchResponse = CancelBatchResponses[keyof CancelBatchResponses];
+
+export type RetryBatchData = {
+    body?: Empty;
+    headers?: {
+        /**
+         * The same key within 24 hours gives the same batch, and nothing is done twice. With another body it is refused.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        tenant_id: string;
+        batch_id: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/batches/{batch_id}/retry';
+};
+
+export type RetryBatchErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type RetryBatchError = RetryBatchErrors[keyof RetryBatchErrors];
+
+export type RetryBatchResponses = {
+    /**
+     * The new batch; nothing of it can get lost any more
+     */
+    202: Batch;
+};
+
+export type RetryBatchResponse = RetryBatchResponses[keyof RetryBatchResponses];
+
+export type UndoBatchData = {
+    body?: UndoRequest;
+    headers?: {
+        /**
+         * The same key within 24 hours gives the same batch, and nothing is done twice. With another body it is refused.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        tenant_id: string;
+        batch_id: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/batches/{batch_id}/undo';
+};
+
+export type UndoBatchErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type UndoBatchError = UndoBatchErrors[keyof UndoBatchErrors];
+
+export type UndoBatchResponses = {
+    /**
+     * The new batch; nothing of it can get lost any more
+     */
+    202: Batch;
+};
+
+export type UndoBatchResponse = UndoBatchResponses[keyof UndoBatchResponses];
+
 export type ListBatchItemsData = {
     body?: never;
     path: {
@@ -1554,6 +2517,41 @@ export type ListBatchItemsResponses = {
 };
 
 export type ListBatchItemsResponse = ListBatchItemsResponses[keyof ListBatchItemsResponses];
+
+export type ExportBatchItemsData = {
+    body?: never;
+    path: {
+        tenant_id: string;
+        batch_id: string;
+    };
+    query?: {
+        format?: 'csv' | 'ndjson';
+        /**
+         * For `csv`: begin with a byte order mark, without which Excel takes UTF-8 for another encoding
+         */
+        bom?: boolean;
+        outcome?: Outcome;
+    };
+    url: '/v1/tenants/{tenant_id}/batches/{batch_id}/items/export';
+};
+
+export type ExportBatchItemsErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type ExportBatchItemsError = ExportBatchItemsErrors[keyof ExportBatchItemsErrors];
+
+export type ExportBatchItemsResponses = {
+    /**
+     * The file
+     */
+    200: string;
+};
+
+export type ExportBatchItemsResponse = ExportBatchItemsResponses[keyof ExportBatchItemsResponses];
 
 export type ListComponentsData = {
     body?: never;

@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen';
-import { block, claimAuthorizer, createApiKey, createConnectLink, createSession, createTenant, deleteSession, diagnoseComponent, getAccessToken, getAuthorizer, getBatch, getComponent, getMe, getPull, getReconciliation, getTenant, listAlerts, listAllAlerts, listApiKeys, listAudit, listAuthorizers, listBatches, listBatchItems, listBlacklist, listComponents, listConnectLinks, listReconciliations, listTenants, listUnclaimedAuthorizers, type Options, registerComponent, renewAuthorizer, requestTicket, revokeApiKey, startPull, startReconciliation, unblock, updateTenant } from '../sdk.gen';
-import type { BlockData, BlockError, BlockResponse, ClaimAuthorizerData, ClaimAuthorizerError, ClaimAuthorizerResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateConnectLinkData, CreateConnectLinkError, CreateConnectLinkResponse, CreateSessionData, CreateSessionError, CreateSessionResponse, CreateTenantData, CreateTenantError, CreateTenantResponse, DeleteSessionData, DeleteSessionError, DeleteSessionResponse, DiagnoseComponentData, DiagnoseComponentError, DiagnoseComponentResponse, GetAccessTokenData, GetAccessTokenError, GetAccessTokenResponse, GetAuthorizerData, GetAuthorizerError, GetAuthorizerResponse, GetBatchData, GetBatchError, GetBatchResponse, GetComponentData, GetComponentError, GetComponentResponse, GetMeData, GetMeError, GetMeResponse, GetPullData, GetPullError, GetPullResponse, GetReconciliationData, GetReconciliationError, GetReconciliationResponse, GetTenantData, GetTenantError, GetTenantResponse, ListAlertsData, ListAlertsError, ListAlertsResponse, ListAllAlertsData, ListAllAlertsError, ListAllAlertsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListAuthorizersData, ListAuthorizersError, ListAuthorizersResponse, ListBatchesData, ListBatchesError, ListBatchesResponse, ListBatchItemsData, ListBatchItemsError, ListBatchItemsResponse, ListBlacklistData, ListBlacklistError, ListBlacklistResponse, ListComponentsData, ListComponentsError, ListComponentsResponse, ListConnectLinksData, ListConnectLinksError, ListConnectLinksResponse, ListReconciliationsData, ListReconciliationsError, ListReconciliationsResponse, ListTenantsData, ListTenantsError, ListTenantsResponse, ListUnclaimedAuthorizersData, ListUnclaimedAuthorizersError, ListUnclaimedAuthorizersResponse, RegisterComponentData, RegisterComponentError, RegisterComponentResponse, RenewAuthorizerData, RenewAuthorizerError, RenewAuthorizerResponse, RequestTicketData, RequestTicketError, RequestTicketResponse, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, StartPullData, StartPullError, StartPullResponse, StartReconciliationData, StartReconciliationError, StartReconciliationResponse, UnblockData, UnblockError, UnblockResponse, UpdateTenantData, UpdateTenantError, UpdateTenantResponse } from '../types.gen';
+import { adoptDrift, block, cancelBatch, claimAuthorizer, createApiKey, createConnectLink, createSession, createTenant, deleteSession, diagnoseComponent, exportBatchItems, exportBlacklist, findFollower, getAccessToken, getAuthorizer, getBatch, getBlacklistQuota, getBlacklistWork, getComponent, getFollowerDirectory, getMe, getPull, getReconciliation, getTenant, holdBlacklistWork, listAlerts, listAllAlerts, listApiKeys, listAudit, listAuthorizers, listBatches, listBatchItems, listBlacklist, listComponents, listConnectLinks, listFollowers, listHistory, listReconciliations, listTenants, listUnclaimedAuthorizers, type Options, registerComponent, renewAuthorizer, requestTicket, restoreDrift, resumeBlacklistWork, retryBatch, revokeApiKey, setFollowerDirectory, startPull, startReconciliation, syncFollowers, unblock, undoBatch, updateTenant } from '../sdk.gen';
+import type { AdoptDriftData, AdoptDriftError, AdoptDriftResponse, BlockData, BlockError, BlockResponse, CancelBatchData, CancelBatchError, CancelBatchResponse, ClaimAuthorizerData, ClaimAuthorizerError, ClaimAuthorizerResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateConnectLinkData, CreateConnectLinkError, CreateConnectLinkResponse, CreateSessionData, CreateSessionError, CreateSessionResponse, CreateTenantData, CreateTenantError, CreateTenantResponse, DeleteSessionData, DeleteSessionError, DeleteSessionResponse, DiagnoseComponentData, DiagnoseComponentError, DiagnoseComponentResponse, ExportBatchItemsData, ExportBatchItemsError, ExportBatchItemsResponse, ExportBlacklistData, ExportBlacklistError, ExportBlacklistResponse, FindFollowerData, FindFollowerError, FindFollowerResponse, GetAccessTokenData, GetAccessTokenError, GetAccessTokenResponse, GetAuthorizerData, GetAuthorizerError, GetAuthorizerResponse, GetBatchData, GetBatchError, GetBatchResponse, GetBlacklistQuotaData, GetBlacklistQuotaError, GetBlacklistQuotaResponse, GetBlacklistWorkData, GetBlacklistWorkError, GetBlacklistWorkResponse, GetComponentData, GetComponentError, GetComponentResponse, GetFollowerDirectoryData, GetFollowerDirectoryError, GetFollowerDirectoryResponse, GetMeData, GetMeError, GetMeResponse, GetPullData, GetPullError, GetPullResponse, GetReconciliationData, GetReconciliationError, GetReconciliationResponse, GetTenantData, GetTenantError, GetTenantResponse, HoldBlacklistWorkData, HoldBlacklistWorkError, HoldBlacklistWorkResponse, ListAlertsData, ListAlertsError, ListAlertsResponse, ListAllAlertsData, ListAllAlertsError, ListAllAlertsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListAuthorizersData, ListAuthorizersError, ListAuthorizersResponse, ListBatchesData, ListBatchesError, ListBatchesResponse, ListBatchItemsData, ListBatchItemsError, ListBatchItemsResponse, ListBlacklistData, ListBlacklistError, ListBlacklistResponse, ListComponentsData, ListComponentsError, ListComponentsResponse, ListConnectLinksData, ListConnectLinksError, ListConnectLinksResponse, ListFollowersData, ListFollowersError, ListFollowersResponse, ListHistoryData, ListHistoryError, ListHistoryResponse, ListReconciliationsData, ListReconciliationsError, ListReconciliationsResponse, ListTenantsData, ListTenantsError, ListTenantsResponse, ListUnclaimedAuthorizersData, ListUnclaimedAuthorizersError, ListUnclaimedAuthorizersResponse, RegisterComponentData, RegisterComponentError, RegisterComponentResponse, RenewAuthorizerData, RenewAuthorizerError, RenewAuthorizerResponse, RequestTicketData, RequestTicketError, RequestTicketResponse, RestoreDriftData, RestoreDriftError, RestoreDriftResponse, ResumeBlacklistWorkData, ResumeBlacklistWorkError, ResumeBlacklistWorkResponse, RetryBatchData, RetryBatchError, RetryBatchResponse, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, SetFollowerDirectoryData, SetFollowerDirectoryError, SetFollowerDirectoryResponse, StartPullData, StartPullError, StartPullResponse, StartReconciliationData, StartReconciliationError, StartReconciliationResponse, SyncFollowersData, SyncFollowersError, SyncFollowersResponse, UnblockData, UnblockError, UnblockResponse, UndoBatchData, UndoBatchError, UndoBatchResponse, UpdateTenantData, UpdateTenantError, UpdateTenantResponse } from '../types.gen';
 
 export type QueryKey<TOptions extends Options> = [
     Pick<TOptions, 'baseUrl' | 'body' | 'headers' | 'path' | 'query'> & {
@@ -545,6 +545,143 @@ export const listAlertsInfiniteOptions = (options: Options<ListAlertsData>) => i
     queryKey: listAlertsInfiniteQueryKey(options)
 });
 
+export const findFollowerQueryKey = (options: Options<FindFollowerData>) => createQueryKey('findFollower', options);
+
+/**
+ * On which of the tenant's accounts a person follows
+ *
+ * By `openid` or by `unionid`, one of the two. Only accounts whose directory is on know their followers. Somebody who is looked for by
+ * openid is found on the tenant's other accounts too where unionids are kept. Needs the scope `followers:read`.
+ *
+ */
+export const findFollowerOptions = (options: Options<FindFollowerData>) => queryOptions<FindFollowerResponse, FindFollowerError, FindFollowerResponse, ReturnType<typeof findFollowerQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await findFollower({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: findFollowerQueryKey(options)
+});
+
+export const listFollowersQueryKey = (options: Options<ListFollowersData>) => createQueryKey('listFollowers', options);
+
+/**
+ * Who follows the account, by openid
+ *
+ * As far as the directory knows: `synced_at` tells when WeChat's whole list was last read. `directory-off` where the directory is not on.
+ * Needs the scope `followers:read`.
+ *
+ */
+export const listFollowersOptions = (options: Options<ListFollowersData>) => queryOptions<ListFollowersResponse, ListFollowersError, ListFollowersResponse, ReturnType<typeof listFollowersQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listFollowers({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listFollowersQueryKey(options)
+});
+
+export const listFollowersInfiniteQueryKey = (options: Options<ListFollowersData>): QueryKey<Options<ListFollowersData>> => createQueryKey('listFollowers', options, true);
+
+/**
+ * Who follows the account, by openid
+ *
+ * As far as the directory knows: `synced_at` tells when WeChat's whole list was last read. `directory-off` where the directory is not on.
+ * Needs the scope `followers:read`.
+ *
+ */
+export const listFollowersInfiniteOptions = (options: Options<ListFollowersData>) => infiniteQueryOptions<ListFollowersResponse, ListFollowersError, InfiniteData<ListFollowersResponse>, QueryKey<Options<ListFollowersData>>, string | Pick<QueryKey<Options<ListFollowersData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+// @ts-ignore
+{
+    queryFn: async ({ pageParam, queryKey, signal }) => {
+        // @ts-ignore
+        const page: Pick<QueryKey<Options<ListFollowersData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+            query: {
+                cursor: pageParam
+            }
+        };
+        const params = createInfiniteParams(queryKey, page);
+        const { data } = await listFollowers({
+            ...options,
+            ...params,
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listFollowersInfiniteQueryKey(options)
+});
+
+export const getFollowerDirectoryQueryKey = (options: Options<GetFollowerDirectoryData>) => createQueryKey('getFollowerDirectory', options);
+
+/**
+ * Whether the account's followers are kept, and how that stands
+ *
+ * Needs the scope `followers:read`.
+ */
+export const getFollowerDirectoryOptions = (options: Options<GetFollowerDirectoryData>) => queryOptions<GetFollowerDirectoryResponse, GetFollowerDirectoryError, GetFollowerDirectoryResponse, ReturnType<typeof getFollowerDirectoryQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getFollowerDirectory({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getFollowerDirectoryQueryKey(options)
+});
+
+/**
+ * Have the account's followers kept, or not any more
+ *
+ * Off at first. Turned on, WeChat's list of followers is read at once, and then once a day; WeChat's events keep it current in between.
+ * Turned off, the openids are shown to nobody any more, and deleted within minutes. Needs the scope `authorizers:write`.
+ *
+ */
+export const setFollowerDirectoryMutation = (options?: Partial<Options<SetFollowerDirectoryData>>): UseMutationOptions<SetFollowerDirectoryResponse, SetFollowerDirectoryError, Options<SetFollowerDirectoryData>> => {
+    const mutationOptions: UseMutationOptions<SetFollowerDirectoryResponse, SetFollowerDirectoryError, Options<SetFollowerDirectoryData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await setFollowerDirectory({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Read WeChat's whole list of followers into the directory
+ *
+ * All of it or nothing: a call to WeChat for each 10,000 followers, of 500 that an account has a day. If a sync of this account is under
+ * way, that one goes on. `directory-off` where the directory is not on. Needs the scope `followers:read`.
+ *
+ */
+export const syncFollowersMutation = (options?: Partial<Options<SyncFollowersData>>): UseMutationOptions<SyncFollowersResponse, SyncFollowersError, Options<SyncFollowersData>> => {
+    const mutationOptions: UseMutationOptions<SyncFollowersResponse, SyncFollowersError, Options<SyncFollowersData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await syncFollowers({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
 export const listBlacklistQueryKey = (options: Options<ListBlacklistData>) => createQueryKey('listBlacklist', options);
 
 /**
@@ -552,6 +689,9 @@ export const listBlacklistQueryKey = (options: Options<ListBlacklistData>) => cr
  *
  * `actual` is what WeChat has as far as we know, `want` what was asked for here. `want` null: the merchant blocked by hand.
  * `synced_at` tells when WeChat's whole list was last read (see `pull`); pushes keep the copy true between pulls.
+ *
+ * Filters add up. For `want`, `pending`, `failed`, `reason` and `by` one entry after the other is looked at, for five seconds at most
+ * (`search-too-wide` after that); `q` and `actual` narrow that down.
  *
  */
 export const listBlacklistOptions = (options: Options<ListBlacklistData>) => queryOptions<ListBlacklistResponse, ListBlacklistError, ListBlacklistResponse, ReturnType<typeof listBlacklistQueryKey>>({
@@ -574,6 +714,9 @@ export const listBlacklistInfiniteQueryKey = (options: Options<ListBlacklistData
  *
  * `actual` is what WeChat has as far as we know, `want` what was asked for here. `want` null: the merchant blocked by hand.
  * `synced_at` tells when WeChat's whole list was last read (see `pull`); pushes keep the copy true between pulls.
+ *
+ * Filters add up. For `want`, `pending`, `failed`, `reason` and `by` one entry after the other is looked at, for five seconds at most
+ * (`search-too-wide` after that); `q` and `actual` narrow that down.
  *
  */
 export const listBlacklistInfiniteOptions = (options: Options<ListBlacklistData>) => infiniteQueryOptions<ListBlacklistResponse, ListBlacklistError, InfiniteData<ListBlacklistResponse>, QueryKey<Options<ListBlacklistData>>, string | Pick<QueryKey<Options<ListBlacklistData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
@@ -598,11 +741,96 @@ export const listBlacklistInfiniteOptions = (options: Options<ListBlacklistData>
     queryKey: listBlacklistInfiniteQueryKey(options)
 });
 
+export const exportBlacklistQueryKey = (options: Options<ExportBlacklistData>) => createQueryKey('exportBlacklist', options);
+
+/**
+ * Our copy of the account's blacklist as a file, by openid
+ *
+ * All that the filters match, as of one moment. `csv` (RFC 4180, UTF-8) has the columns openid, want, actual, pending, reason, until, wanted_by, wanted_at,
+ * actual_at, batch_id, errcode and rid; `ndjson` has an entry of the list on each line. A CSV cell that a spreadsheet would take for a formula
+ * (it begins with = + - @, a tab or a carriage return) has an apostrophe before it, which an upload to `block` and `unblock` takes off again.
+ *
+ * If something breaks after the file has begun, the connection is cut off: what came without an error of the transfer is whole.
+ * Each export is noted in the audit trail.
+ *
+ */
+export const exportBlacklistOptions = (options: Options<ExportBlacklistData>) => queryOptions<ExportBlacklistResponse, ExportBlacklistError, ExportBlacklistResponse, ReturnType<typeof exportBlacklistQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await exportBlacklist({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: exportBlacklistQueryKey(options)
+});
+
+export const listHistoryQueryKey = (options: Options<ListHistoryData>) => createQueryKey('listHistory', options);
+
+/**
+ * What was asked for about one openid, newest first
+ *
+ * Every batch that the openid was in, and what came of it there. What the merchant did by hand is no part of it. Empty if nobody has
+ * asked for anything.
+ *
+ */
+export const listHistoryOptions = (options: Options<ListHistoryData>) => queryOptions<ListHistoryResponse, ListHistoryError, ListHistoryResponse, ReturnType<typeof listHistoryQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listHistory({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listHistoryQueryKey(options)
+});
+
+export const listHistoryInfiniteQueryKey = (options: Options<ListHistoryData>): QueryKey<Options<ListHistoryData>> => createQueryKey('listHistory', options, true);
+
+/**
+ * What was asked for about one openid, newest first
+ *
+ * Every batch that the openid was in, and what came of it there. What the merchant did by hand is no part of it. Empty if nobody has
+ * asked for anything.
+ *
+ */
+export const listHistoryInfiniteOptions = (options: Options<ListHistoryData>) => infiniteQueryOptions<ListHistoryResponse, ListHistoryError, InfiniteData<ListHistoryResponse>, QueryKey<Options<ListHistoryData>>, string | Pick<QueryKey<Options<ListHistoryData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+// @ts-ignore
+{
+    queryFn: async ({ pageParam, queryKey, signal }) => {
+        // @ts-ignore
+        const page: Pick<QueryKey<Options<ListHistoryData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+            query: {
+                cursor: pageParam
+            }
+        };
+        const params = createInfiniteParams(queryKey, page);
+        const { data } = await listHistory({
+            ...options,
+            ...params,
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listHistoryInfiniteQueryKey(options)
+});
+
 /**
  * Block people on an account
  *
  * Any number of openids (100,000 a request): they are sent to WeChat twenty a call, and each gets an outcome of its own.
  * Refused before any call to WeChat if the account has not granted permission set 2 or 100.
+ *
+ * With `dry_run` nothing is done and nothing stored: the answer says what would be done, and how openids are known here.
+ *
+ * As `text/csv` (UTF-8, at most 64 MB, `Content-Encoding: gzip` if you like) the body is a file of up to a million openids: in the column that its first line
+ * calls `openid`, or in the first column; a column `reason` is taken for each of them. `reason` and `until` are parameters then. A file with
+ * wrong lines is refused as a whole (`invalid-file`).
  *
  */
 export const blockMutation = (options?: Partial<Options<BlockData>>): UseMutationOptions<BlockResponse, BlockError, Options<BlockData>> => {
@@ -621,11 +849,127 @@ export const blockMutation = (options?: Partial<Options<BlockData>>): UseMutatio
 
 /**
  * Take people off an account's blacklist
+ *
+ * As `block`, also with a file.
  */
 export const unblockMutation = (options?: Partial<Options<UnblockData>>): UseMutationOptions<UnblockResponse, UnblockError, Options<UnblockData>> => {
     const mutationOptions: UseMutationOptions<UnblockResponse, UnblockError, Options<UnblockData>> = {
         mutationFn: async (fnOptions) => {
             const { data } = await unblock({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Make what was done outside Steward what is wanted here
+ *
+ * For entries that differ (`drift` of the list). Nothing is sent to WeChat.
+ */
+export const adoptDriftMutation = (options?: Partial<Options<AdoptDriftData>>): UseMutationOptions<AdoptDriftResponse, AdoptDriftError, Options<AdoptDriftData>> => {
+    const mutationOptions: UseMutationOptions<AdoptDriftResponse, AdoptDriftError, Options<AdoptDriftData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await adoptDrift({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Ask WeChat once more for what is wanted here
+ *
+ * For entries that differ (`drift` of the list), by a batch that blocks and one that unblocks; either is left out if it would be empty. Entries that the merchant made by hand, of which nobody here ever asked anything, are unblocked only if `openids` names them.
+ */
+export const restoreDriftMutation = (options?: Partial<Options<RestoreDriftData>>): UseMutationOptions<RestoreDriftResponse, RestoreDriftError, Options<RestoreDriftData>> => {
+    const mutationOptions: UseMutationOptions<RestoreDriftResponse, RestoreDriftError, Options<RestoreDriftData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await restoreDrift({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const getBlacklistQuotaQueryKey = (options: Options<GetBlacklistQuotaData>) => createQueryKey('getBlacklistQuota', options);
+
+/**
+ * How often the blacklist calls of the account may still be made today
+ *
+ * WeChat is asked. What Steward calls counts against the merchant's own quota.
+ */
+export const getBlacklistQuotaOptions = (options: Options<GetBlacklistQuotaData>) => queryOptions<GetBlacklistQuotaResponse, GetBlacklistQuotaError, GetBlacklistQuotaResponse, ReturnType<typeof getBlacklistQuotaQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getBlacklistQuota({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getBlacklistQuotaQueryKey(options)
+});
+
+export const getBlacklistWorkQueryKey = (options: Options<GetBlacklistWorkData>) => createQueryKey('getBlacklistWork', options);
+
+/**
+ * How the blacklist work of an account stands
+ */
+export const getBlacklistWorkOptions = (options: Options<GetBlacklistWorkData>) => queryOptions<GetBlacklistWorkResponse, GetBlacklistWorkError, GetBlacklistWorkResponse, ReturnType<typeof getBlacklistWorkQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getBlacklistWork({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getBlacklistWorkQueryKey(options)
+});
+
+/**
+ * Stop the blacklist work of an account until it is resumed
+ *
+ * Calls that are under way come to their end, and no other is made. Wishes are taken all the same, and wait. Holding work that is held changes nothing.
+ */
+export const holdBlacklistWorkMutation = (options?: Partial<Options<HoldBlacklistWorkData>>): UseMutationOptions<HoldBlacklistWorkResponse, HoldBlacklistWorkError, Options<HoldBlacklistWorkData>> => {
+    const mutationOptions: UseMutationOptions<HoldBlacklistWorkResponse, HoldBlacklistWorkError, Options<HoldBlacklistWorkData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await holdBlacklistWork({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Let the blacklist work of an account go on, now
+ *
+ * Whether somebody holds it or it rests by itself. In the latter case it may soon rest again.
+ */
+export const resumeBlacklistWorkMutation = (options?: Partial<Options<ResumeBlacklistWorkData>>): UseMutationOptions<ResumeBlacklistWorkResponse, ResumeBlacklistWorkError, Options<ResumeBlacklistWorkData>> => {
+    const mutationOptions: UseMutationOptions<ResumeBlacklistWorkResponse, ResumeBlacklistWorkError, Options<ResumeBlacklistWorkData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await resumeBlacklistWork({
                 ...options,
                 ...fnOptions,
                 throwOnError: true
@@ -736,6 +1080,71 @@ export const getBatchOptions = (options: Options<GetBatchData>) => queryOptions<
     queryKey: getBatchQueryKey(options)
 });
 
+/**
+ * Withdraw what is still pending of a batch
+ *
+ * Its pending openids end as `cancelled`, and their entries want again what they wanted before. Calls that are under way may still be
+ * carried out; then `actual` of the entries says so. A batch that has ended is answered as it is.
+ *
+ */
+export const cancelBatchMutation = (options?: Partial<Options<CancelBatchData>>): UseMutationOptions<CancelBatchResponse, CancelBatchError, Options<CancelBatchData>> => {
+    const mutationOptions: UseMutationOptions<CancelBatchResponse, CancelBatchError, Options<CancelBatchData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await cancelBatch({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Ask once more for what has failed of a batch
+ *
+ * Makes a new batch (`retry_of`) with the same action, reason and until for the openids whose outcome is `failed`, without those for which
+ * somebody has wished otherwise since. `nothing-to-retry` if there are none; `until-past` if the block would have ended.
+ *
+ */
+export const retryBatchMutation = (options?: Partial<Options<RetryBatchData>>): UseMutationOptions<RetryBatchResponse, RetryBatchError, Options<RetryBatchData>> => {
+    const mutationOptions: UseMutationOptions<RetryBatchResponse, RetryBatchError, Options<RetryBatchData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await retryBatch({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Take back what a batch has changed
+ *
+ * Makes a new batch (`undo_of`) that unblocks whom the batch blocked, or the other way round: exactly the openids whose outcome is `done`
+ * (not `already`), without those that somebody has wished for or changed since. Whoever is blocked again gets back the end of the block
+ * before, unless it has passed, and its reason, unless one is given here. `batch-not-ended` while the batch is under way: cancel it first.
+ * `nothing-to-undo` if nothing is left, so also the second time.
+ *
+ */
+export const undoBatchMutation = (options?: Partial<Options<UndoBatchData>>): UseMutationOptions<UndoBatchResponse, UndoBatchError, Options<UndoBatchData>> => {
+    const mutationOptions: UseMutationOptions<UndoBatchResponse, UndoBatchError, Options<UndoBatchData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await undoBatch({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
 export const listBatchItemsQueryKey = (options: Options<ListBatchItemsData>) => createQueryKey('listBatchItems', options);
 
 /**
@@ -779,6 +1188,27 @@ export const listBatchItemsInfiniteOptions = (options: Options<ListBatchItemsDat
         return data;
     },
     queryKey: listBatchItemsInfiniteQueryKey(options)
+});
+
+export const exportBatchItemsQueryKey = (options: Options<ExportBatchItemsData>) => createQueryKey('exportBatchItems', options);
+
+/**
+ * What came of each openid as a file, in the order given
+ *
+ * As the export of a blacklist; `csv` has the columns openid, outcome, errcode, rid, advice and ended_at.
+ *
+ */
+export const exportBatchItemsOptions = (options: Options<ExportBatchItemsData>) => queryOptions<ExportBatchItemsResponse, ExportBatchItemsError, ExportBatchItemsResponse, ReturnType<typeof exportBatchItemsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await exportBatchItems({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: exportBatchItemsQueryKey(options)
 });
 
 export const listComponentsQueryKey = (options?: Options<ListComponentsData>) => createQueryKey('listComponents', options);

@@ -1,0 +1,226 @@
+package blacklist
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	// mostWrongLines is how many of the wrong lines of a file are listed.
+	mostWrongLines = 100
+	// longestRow is how many bytes a row of a file may have, the columns that nobody looks at included.
+	longestRow = 64 << 10
+)
+
+// WrongLine is what is wrong with one line of a file.
+type WrongLine struct {
+	Line int // counted from 1
+	Why  string
+}
+
+// FileError says what is wrong with a file, line by line. It repeats nothing of the file.
+type FileError struct {
+	Lines []WrongLine // the first of them
+	Total int         // how many lines are wrong, as far as the file was read
+}
+
+func (e *FileError) Error() string {
+	if len(e.Lines) == 0 {
+		return "the file is wrong"
+	}
+	return fmt.Sprintf("%d lines of the file are wrong, first line %d: %s", e.Total, e.Lines[0].Line, e.Lines[0].Why)
+}
+
+func (e *FileError) add(line int, why string) {
+	if e.Total++; len(e.Lines) < mostWrongLines {
+		e.Lines = append(e.Lines, WrongLine{Line: line, Why: why})
+	}
+}
+
+// What may be wrong with a line.
+const (
+	whyNoOpenID   = "is no openid: those have letters, digits, - and _ only, at most 128 of them"
+	whyNoHeader   = whyNoOpenID + "; if this line names the columns, call one openid"
+	whyTwoColumns = "calls two columns openid, or two reason"
+	whyReason     = "its reason has more than 500 characters, or NUL"
+	whyQuotes     = "has a quotation mark that is not closed, or not doubled"
+	whyTooLong    = "has more than 64 KB: is a quotation mark never closed?"
+	whyEncoding   = "is not UTF-8: in Excel, save as \"CSV UTF-8\""
+	whyUTF16      = "is UTF-16, not UTF-8: in Excel, save as \"CSV UTF-8\""
+	whyEmpty      = "holds no openids"
+)
+
+// fileRows reads the rows of a CSV file and is what COPY reads from. After the first line that is wrong it hands out no more
+// rows, but goes on to find the other wrong ones.
+type fileRows struct {
+	csv            *csv.Reader
+	limit          *rowLimit
+	openid, reason int  // columns; -1: there is none
+	begun, ended   bool // whether the first record has been read, and the last
+	given          int
+	row            []any
+	wrong          FileError
+	failed         error // why the file cannot be taken
+}
+
+// newFileRows reads the beginning of a file.
+func newFileRows(file io.Reader) (*fileRows, error) {
+	limit := &rowLimit{from: file}
+	buffered := bufio.NewReader(limit)
+	switch start, _ := buffered.Peek(3); { // what is wrong with a shorter file is found later
+	case bytes.HasPrefix(start, []byte("\xef\xbb\xbf")):
+		_, _ = buffered.Discard(3)
+	case bytes.HasPrefix(start, []byte("\xff\xfe")), bytes.HasPrefix(start, []byte("\xfe\xff")):
+		return nil, &FileError{Lines: []WrongLine{{Line: 1, Why: whyUTF16}}, Total: 1}
+	}
+	r := &fileRows{csv: csv.NewReader(buffered), limit: limit, reason: -1, row: make([]any, 3)}
+	r.csv.FieldsPerRecord = -1 // rows that break off early are blank
+	r.csv.ReuseRecord = true
+	return r, nil
+}
+
+// Next implements pgx.CopyFromSource.
+func (r *fileRows) Next() bool {
+	for !r.ended && r.failed == nil {
+		record, err := r.csv.Read()
+		r.limit.began = r.csv.InputOffset()
+		var unreadable *csv.ParseError
+		switch {
+		case errors.Is(err, io.EOF):
+			r.end()
+		case errors.Is(err, errRowTooLong):
+			r.fail(r.limit.lines+1, whyTooLong)
+		case errors.As(err, &unreadable):
+			r.wrong.add(unreadable.StartLine, whyQuotes)
+		case err != nil:
+			r.failed = fmt.Errorf("read file: %w", err)
+		case r.take(record):
+			return true
+		}
+	}
+	return false
+}
+
+// take makes of a record the row that Values hands out; false: there is none, because the record is blank, wrong, or names
+// the columns.
+func (r *fileRows) take(record []string) bool {
+	line, _ := r.csv.FieldPos(0)
+	for i, cell := range record {
+		if !utf8.ValidString(cell) {
+			line, _ := r.csv.FieldPos(i)
+			r.fail(line, whyEncoding)
+			return false
+		}
+	}
+	first := !r.begun
+	r.begun = true
+	if first && r.header(record, line) {
+		return false
+	}
+	if r.given++; r.given > MaxFileOpenIDs {
+		r.fail(line, fmt.Sprintf("is one too many: a file holds at most %d openids, so send it in parts", MaxFileOpenIDs))
+		return false
+	}
+	openid, reason := cellOf(record, r.openid), cellOf(record, r.reason)
+	openid = strings.TrimFunc(openid, invisible)
+	switch {
+	case openid == "":
+		return false
+	case !isOpenID(openid) && first:
+		r.wrong.add(line, whyNoHeader)
+	case !isOpenID(openid):
+		r.wrong.add(line, whyNoOpenID)
+	case utf8.RuneCountInString(reason) > MaxReasonLength || !storable(reason):
+		r.wrong.add(line, whyReason)
+	}
+	r.row[0], r.row[1], r.row[2] = openid, int32(r.given), reason // at most MaxFileOpenIDs
+	return r.wrong.Total == 0
+}
+
+// header reads the names of the columns, if that is what the first record holds.
+func (r *fileRows) header(record []string, line int) bool {
+	names := make([]string, len(record))
+	for i, cell := range record {
+		names[i] = strings.ToLower(strings.TrimFunc(cell, invisible))
+	}
+	r.openid = slices.Index(names, "openid")
+	if r.openid < 0 {
+		r.openid = 0
+		return false
+	}
+	r.reason = slices.Index(names, "reason")
+	if slices.Contains(names[r.openid+1:], "openid") || (r.reason >= 0 && slices.Contains(names[r.reason+1:], "reason")) {
+		r.fail(line, whyTwoColumns)
+	}
+	return true
+}
+
+func (r *fileRows) end() {
+	if r.given == 0 && r.wrong.Total == 0 {
+		r.wrong.add(1, whyEmpty)
+	}
+	if r.ended = true; r.wrong.Total > 0 {
+		r.failed = &r.wrong
+	}
+}
+
+func (r *fileRows) fail(line int, why string) {
+	r.wrong.add(line, why)
+	r.failed = &r.wrong
+}
+
+// Values implements pgx.CopyFromSource.
+func (r *fileRows) Values() ([]any, error) { return r.row, nil }
+
+// Err implements pgx.CopyFromSource.
+func (r *fileRows) Err() error { return r.failed }
+
+// cellOf is what stands in a column; "" where the row ends before it.
+func cellOf(record []string, column int) string {
+	if column < 0 || column >= len(record) {
+		return ""
+	}
+	return plainText(record[column])
+}
+
+// isOpenID tells whether text can be an openid. A request in JSON takes more, but in a file the wrong column is a likely
+// mistake, and a million calls in vain its price.
+func isOpenID(text string) bool {
+	if len(text) > MaxOpenIDLength {
+		return false
+	}
+	for _, c := range []byte(text) {
+		isLetter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !isLetter && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+var errRowTooLong = errors.New("a row of the file is too long")
+
+// rowLimit reads a file and stops where a row does not end: encoding/csv would hold all of it in memory.
+type rowLimit struct {
+	from  io.Reader
+	read  int64
+	began int64 // where the row begins that is being read
+	lines int   // that have ended so far
+}
+
+func (l *rowLimit) Read(p []byte) (int, error) {
+	if l.read-l.began > longestRow {
+		return 0, errRowTooLong
+	}
+	n, err := l.from.Read(p)
+	l.read += int64(n)
+	l.lines += bytes.Count(p[:n], []byte{'\n'})
+	return n, err
+}

@@ -1,0 +1,88 @@
+package blacklist
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/wechat-steward/steward/tenant"
+)
+
+// Event is one wish for an openid, and what came of it.
+type Event struct {
+	At      time.Time // when it was asked for
+	Action  Action
+	Outcome Outcome
+	Reason  string
+	Until   *time.Time
+	Actor   string // who asked for it: "name (kind)"
+	BatchID uuid.UUID
+	// For failed ones: WeChat's errcode, the rid under which it knows the call, and what to do about it.
+	ErrCode *int
+	RID     string
+	Advice  string
+	EndedAt *time.Time // when the outcome was known; nil while it is pending
+}
+
+// HistoryParams says which page of a history to return.
+type HistoryParams struct {
+	Limit  int    // 0: 100; at most 1000
+	Cursor string // Next of the page before
+}
+
+// History is a page of what was asked for about one openid, newest first.
+type History struct {
+	Events []Event
+	Next   string
+}
+
+// History returns everything that was asked for about an openid on an account, newest first. What a merchant did by hand is no
+// part of it. An openid that nobody ever asked anything about has an empty history.
+func (s *Service) History(ctx context.Context, p tenant.Principal, tenantID uuid.UUID, appid, openid string, params HistoryParams) (History, error) {
+	if err := p.Authorize(tenantID, tenant.BlacklistRead); err != nil {
+		return History{}, err
+	}
+	before, err := decodeID(params.Cursor)
+	if err != nil {
+		return History{}, err
+	}
+	account, err := s.authorizers.Find(ctx, p, tenantID, appid)
+	if err != nil {
+		return History{}, fmt.Errorf("history: %w", err)
+	}
+	if !storable(openid) {
+		return History{}, nil // no openid
+	}
+	limit := limited(params.Limit)
+	// The ids of batches grow with time.
+	rows, err := s.pool.Query(ctx, `
+		SELECT b.created_at, b.action, i.outcome, b.reason, b.until, b.actor_kind, b.actor_id, b.actor_name, b.id, i.errcode, i.rid, i.ended_at
+		FROM blacklist_items i JOIN blacklist_batches b ON b.tenant_id = i.tenant_id AND b.id = i.batch_id
+		WHERE i.tenant_id = $1 AND i.openid = $2 AND b.authorizer_id = $3 AND ($4::uuid IS NULL OR i.batch_id < $4)
+		ORDER BY i.batch_id DESC LIMIT $5`, tenantID, openid, account.ID, before, limit+1)
+	if err != nil {
+		return History{}, fmt.Errorf("history: %w", err)
+	}
+	events, err := pgx.CollectRows(rows, scanEvent)
+	if err != nil {
+		return History{}, fmt.Errorf("history: %w", err)
+	}
+	page := History{Events: events}
+	if len(events) > limit {
+		page.Events = events[:limit]
+		page.Next = tenant.EncodeCursor(events[limit-1].BatchID.String())
+	}
+	return page, nil
+}
+
+func scanEvent(row pgx.CollectableRow) (Event, error) {
+	var e Event
+	var by maker
+	err := row.Scan(&e.At, &e.Action, &e.Outcome, &e.Reason, &e.Until, &by.Kind, &by.ID, &by.Name, &e.BatchID, &e.ErrCode, &e.RID, &e.EndedAt)
+	e.Actor, e.Advice = by.String(), advice(e.ErrCode)
+	e.At, e.Until, e.EndedAt = e.At.UTC(), utc(e.Until), utc(e.EndedAt)
+	return e, err
+}

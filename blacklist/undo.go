@@ -1,0 +1,79 @@
+package blacklist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/wechat-steward/steward/tenant"
+)
+
+// The errors of undoing. With them nothing is written.
+var (
+	// ErrBatchNotEnded is returned for undoing a batch that is under way.
+	ErrBatchNotEnded = errors.New("the batch is still under way")
+	// ErrNothingToUndo is returned when a batch has changed nothing, or all that it changed has been changed since.
+	ErrNothingToUndo = errors.New("nothing that this batch changed is still as the batch left it")
+)
+
+// UndoRequest says how to take a batch back.
+type UndoRequest struct {
+	Reason         string // see Request
+	IdempotencyKey string // see Request
+}
+
+// Undo takes back what a batch has changed: whom it blocked is unblocked and the other way round, in a batch of its own whose
+// UndoOf is the first one. It is about exactly those openids that the batch changed (done, not already) and about which nobody
+// has wished otherwise, or done otherwise at WeChat as far as our copy knows, since. So undoing twice finds nothing the second
+// time. A batch under way is refused: cancel it first.
+//
+// People who are blocked again get back the reason and the end that their block had before: the reason unless the request gives
+// another, the end unless it has passed. These stand with their entries only; the batch knows of none.
+//
+// The second result and the errors are those of [Service.Block], and the errors above.
+func (s *Service) Undo(ctx context.Context, p tenant.Principal, tenantID, batchID uuid.UUID, req UndoRequest) (Batch, bool, error) {
+	return s.follow(ctx, p, tenantID, batchID, sequel{
+		verb: "undo", key: req.IdempotencyKey, fingerprint: fingerprintOf("undo", batchID.String(), req.Reason), nothing: ErrNothingToUndo,
+		begin: func(former Batch, w *wishes) error {
+			w.action, w.reason, w.undoOf = former.Action.opposite(), req.Reason, &former.ID
+			switch {
+			case utf8.RuneCountInString(req.Reason) > MaxReasonLength || !storable(req.Reason):
+				return ErrInvalidReason
+			case !former.Ended():
+				return ErrBatchNotEnded
+			}
+			return nil
+		},
+		outcome: Done, asLeft: true, finish: restoreBlocks,
+	})
+}
+
+func (a Action) opposite() Action {
+	if a == ActionBlock {
+		return ActionUnblock
+	}
+	return ActionBlock
+}
+
+// restoreBlocks gives the people whom an undo blocks again the reason and the end of the block that the undone batch ended.
+func restoreBlocks(ctx context.Context, tx pgx.Tx, former Batch, w wishes) error {
+	if w.action != ActionBlock {
+		return nil
+	}
+	const wishOf = `(SELECT wish FROM blacklist_batches WHERE tenant_id = $1 AND id = `
+	_, err := tx.Exec(ctx, `
+		UPDATE blacklist_entries e SET (reason, want_until) = (
+			SELECT coalesce(nullif(e.reason, ''), f.reason, ''), CASE WHEN f.action = 'block' AND f.until > $5 THEN f.until END
+			FROM (SELECT) one LEFT JOIN LATERAL (`+formerWish(wishOf+`$3)`)+`) f ON true
+		)
+		WHERE e.tenant_id = $1 AND e.authorizer_id = $2 AND e.pending AND e.wish = `+wishOf+`$4)`,
+		w.tenantID, w.authorizerID, former.ID, w.batchID, w.now)
+	if err != nil {
+		return fmt.Errorf("restore blocks: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package blacklist
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/wechat-steward/steward/tenant"
+)
+
+// MaxFileOpenIDs is how many openids one file may hold.
+const MaxFileOpenIDs = 1_000_000
+
+// Upload says whom to block or unblock by a file.
+type Upload struct {
+	// File is CSV in UTF-8, with or without a byte order mark. The openids stand in the column that the first line calls
+	// openid, or in the first column if it calls none so; a column that it calls reason says why for each of them, and the
+	// others are not looked at. Rows whose openid is blank or came before count as skipped.
+	//
+	// It is read once, while the request is being written, and never held in memory as a whole.
+	File io.Reader
+	// Reason, Until and IdempotencyKey are as in [Request]. Reason is for the rows that have none of their own.
+	Reason         string
+	Until          *time.Time
+	IdempotencyKey string
+}
+
+// BlockFile is [Service.Block] for up to MaxFileOpenIDs openids in a file. If anything in the file is wrong the error is a
+// [*FileError] that says in which lines, and nothing is stored.
+func (s *Service) BlockFile(ctx context.Context, p tenant.Principal, tenantID uuid.UUID, appid string, up Upload) (Batch, bool, error) {
+	return s.wishFile(ctx, p, tenantID, appid, ActionBlock, up)
+}
+
+// UnblockFile is [Service.Unblock] for a file; else it is like [Service.BlockFile].
+func (s *Service) UnblockFile(ctx context.Context, p tenant.Principal, tenantID uuid.UUID, appid string, up Upload) (Batch, bool, error) {
+	return s.wishFile(ctx, p, tenantID, appid, ActionUnblock, up)
+}
+
+func (s *Service) wishFile(ctx context.Context, p tenant.Principal, tenantID uuid.UUID, appid string, action Action, up Upload) (Batch, bool, error) {
+	if err := p.Authorize(tenantID, tenant.BlacklistWrite); err != nil {
+		return Batch{}, false, err
+	}
+	if err := checkKey(up.IdempotencyKey); err != nil {
+		return Batch{}, false, err
+	}
+	account, err := s.authorizers.Find(ctx, p, tenantID, appid)
+	if err != nil {
+		return Batch{}, false, fmt.Errorf("%s file: %w", action, err)
+	}
+	req := Request{Reason: up.Reason, Until: up.Until}
+	w, refusal := s.newWishes(ctx, p, tenantID, account, action, req)
+	if refusal != nil && up.IdempotencyKey == "" {
+		return Batch{}, false, fmt.Errorf("%s file: %w", action, refusal)
+	}
+	ctx, done, err := s.transfer(ctx)
+	if err != nil {
+		return Batch{}, false, err
+	}
+	defer done()
+	var batch Batch
+	var replayed bool
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		// The file comes as slowly as its sender likes, so all of it is there before anything is locked.
+		content := sha256.New()
+		w.list, err = stage(ctx, tx, io.TeeReader(up.File, content))
+		if err != nil {
+			return err
+		}
+		fingerprint := func() []byte {
+			return fingerprintOf("file", string(req.fingerprint(action, account.AppID)), string(content.Sum(nil)))
+		}
+		batch, replayed, err = onceIn(ctx, tx, w, up.IdempotencyKey, fingerprint, func(tx pgx.Tx) (Batch, error) {
+			if refusal != nil {
+				return Batch{}, refusal
+			}
+			return s.accept(ctx, tx, w)
+		})
+		return err
+	})
+	if err != nil {
+		return Batch{}, false, fmt.Errorf("%s file: %w", action, err)
+	}
+	return batch, replayed, nil
+}
+
+const createStage = `
+	CREATE TEMPORARY TABLE blacklist_upload (openid text COLLATE "C" NOT NULL, seq integer NOT NULL, reason text NOT NULL) ON COMMIT DROP`
+
+// stage copies the rows of a file into a table that ends with the transaction.
+func stage(ctx context.Context, tx pgx.Tx, file io.Reader) (listed, error) {
+	rows, err := newFileRows(file)
+	if err != nil {
+		return listed{}, err
+	}
+	if _, err := tx.Exec(ctx, createStage); err != nil {
+		return listed{}, fmt.Errorf("stage file: %w", err)
+	}
+	n, err := tx.CopyFrom(ctx, pgx.Identifier{"blacklist_upload"}, []string{"openid", "seq", "reason"}, rows)
+	if rows.failed != nil { // what the database says then is that it got no more rows
+		return listed{}, rows.failed
+	}
+	if err != nil {
+		return listed{}, fmt.Errorf("stage file: %w", err)
+	}
+	return listed{given: rows.given, staged: int(n)}, nil
+}
+
+// insertStagedItems stores an item for each openid of the file, in the place where it came first.
+func insertStagedItems(ctx context.Context, tx pgx.Tx, w wishes) (listed, error) {
+	tag, err := tx.Exec(ctx, `
+		INSERT INTO blacklist_items (tenant_id, batch_id, seq, openid)
+		SELECT DISTINCT ON (openid) $1::uuid, $2::uuid, seq, openid FROM blacklist_upload ORDER BY openid, seq`, w.tenantID, w.batchID)
+	if err != nil {
+		return listed{}, fmt.Errorf("insert items: %w", err)
+	}
+	list := listed{given: w.list.given, staged: int(tag.RowsAffected())}
+	if list.staged < w.list.staged {
+		if _, err := tx.Exec(ctx, `UPDATE blacklist_batches SET skipped = $3 WHERE tenant_id = $1 AND id = $2`, w.tenantID, w.batchID, list.skipped()); err != nil {
+			return listed{}, fmt.Errorf("count duplicates: %w", err)
+		}
+	}
+	return list, nil
+}
+
+// stagedWishes are the openids of the file with their reasons.
+const stagedWishes = `
+	SELECT DISTINCT ON (openid) openid, coalesce(nullif(reason, ''), @reason) AS reason FROM blacklist_upload ORDER BY openid, seq`

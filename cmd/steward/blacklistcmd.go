@@ -1,0 +1,361 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"github.com/google/uuid"
+
+	"github.com/wechat-steward/steward/api"
+)
+
+// blacklistCmd works on the blacklist of an account through the API of a Steward that runs somewhere.
+type blacklistCmd struct {
+	Block   blacklistBlockCmd   `cmd:"" help:"Block the people of a file. Exit code 0: all are blocked; 1: not all, see what is printed."`
+	Unblock blacklistUnblockCmd `cmd:"" help:"Take the people of a file off the blacklist. Exit codes as block has them."`
+	List    blacklistListCmd    `cmd:"" help:"Print who is on the blacklist, as far as Steward knows."`
+	Export  blacklistExportCmd  `cmd:"" help:"Write the blacklist to a file."`
+}
+
+// usageError is a command line that cannot be meant: exit code 2.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+// blacklistAccount says which account, where.
+type blacklistAccount struct {
+	Server  string `required:"" placeholder:"URL" help:"Where Steward is: https://steward.example.com."`
+	KeyFile string `placeholder:"FILE" help:"A file that holds an API key. Without it the key is read from STEWARD_KEY."`
+	Tenant  string `required:"" placeholder:"ID" help:"The tenant's id."`
+	AppID   string `required:"" name:"appid" help:"The official account's appid."`
+}
+
+// path is the account's path in the API.
+func (a blacklistAccount) path(rest string) string {
+	return "/v1/tenants/" + url.PathEscape(a.Tenant) + "/authorizers/" + url.PathEscape(a.AppID) + "/blacklist" + rest
+}
+
+func (a blacklistAccount) batchPath(id, rest string) string {
+	return "/v1/tenants/" + url.PathEscape(a.Tenant) + "/batches/" + url.PathEscape(id) + rest
+}
+
+func (a blacklistAccount) client(p *program) (*apiClient, error) {
+	server, err := url.Parse(strings.TrimSuffix(a.Server, "/"))
+	if err != nil || server.Host == "" || (server.Scheme != "http" && server.Scheme != "https") || server.User != nil || server.RawQuery != "" {
+		return nil, &usageError{"--server has to be an http or https URL, such as https://steward.example.com"}
+	}
+	key := ""
+	if a.KeyFile != "" {
+		content, err := os.ReadFile(a.KeyFile)
+		if err != nil {
+			return nil, &usageError{"--key-file: " + err.Error()}
+		}
+		key = string(content)
+	} else {
+		for _, variable := range p.environ {
+			if value, is := strings.CutPrefix(variable, "STEWARD_KEY="); is {
+				key = value
+			}
+		}
+	}
+	key = strings.TrimSpace(key)
+	if key == "" || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, &usageError{"a key is needed: name a file that holds one with --key-file, or set STEWARD_KEY"}
+	}
+	return newAPIClient(server.String(), key), nil
+}
+
+// blacklistFile is what block and unblock have in common.
+type blacklistFile struct {
+	blacklistAccount `embed:""`
+
+	File           string `required:"" placeholder:"people.csv" help:"CSV in UTF-8: the openids stand in the column openid, or in the first one. -: standard input."`
+	Reason         string `help:"Why, for those who have no reason in the file."`
+	Wait           bool   `default:"true" negatable:"" help:"Wait until every openid has its outcome. With --no-wait exit code 0 only says that the batch was taken on."`
+	IdempotencyKey string `placeholder:"KEY" help:"Makes it safe to run the same command again. Default: a new one each time."`
+}
+
+type blacklistBlockCmd struct {
+	blacklistFile `embed:""`
+
+	Until string `placeholder:"TIME" help:"When the blocks end by themselves, for example 2027-01-31T08:00:00+08:00."`
+}
+
+// Run implements steward blacklist block.
+func (cmd *blacklistBlockCmd) Run(p *program) error {
+	query := url.Values{}
+	if cmd.Until != "" {
+		if _, err := time.Parse(time.RFC3339, cmd.Until); err != nil {
+			return &usageError{"--until has to be a time such as 2027-01-31T08:00:00+08:00"}
+		}
+		query.Set("until", cmd.Until)
+	}
+	return cmd.run(p, "/block", query)
+}
+
+type blacklistUnblockCmd struct {
+	blacklistFile `embed:""`
+}
+
+// Run implements steward blacklist unblock.
+func (cmd *blacklistUnblockCmd) Run(p *program) error { return cmd.run(p, "/unblock", url.Values{}) }
+
+// run sends the file and, if asked to, waits for what comes of it.
+func (cmd *blacklistFile) run(p *program, action string, query url.Values) error {
+	client, err := cmd.client(p)
+	if err != nil {
+		return err
+	}
+	if cmd.Reason != "" {
+		query.Set("reason", cmd.Reason)
+	}
+	if cmd.IdempotencyKey == "" {
+		cmd.IdempotencyKey = uuid.NewString()
+	}
+	var file io.ReadCloser = os.Stdin
+	if cmd.File != "-" {
+		if file, err = os.Open(cmd.File); err != nil {
+			return &usageError{"--file: " + err.Error()}
+		}
+	}
+	defer file.Close()
+	var batch api.Batch
+	if err := client.send(p.ctx, cmd.path(action)+"?"+query.Encode(), file, cmd.IdempotencyKey, &batch); err != nil {
+		return cmd.sendFailed(p, err)
+	}
+	fmt.Fprintf(p.stdout, "batch %s: %d openids taken on, %d blank or twice\n", batch.ID, batch.Counts.Total-batch.Counts.Skipped, batch.Counts.Skipped)
+	if !cmd.Wait {
+		return nil
+	}
+	return cmd.follow(p, client, batch)
+}
+
+// sendFailed says what is known of a batch that nobody confirmed.
+func (cmd *blacklistFile) sendFailed(p *program, err error) error {
+	var refused *refusal
+	switch {
+	case errors.As(err, &refused) && refused.status < http.StatusInternalServerError:
+		return err
+	case p.ctx.Err() != nil:
+		err = errors.New("interrupted")
+	}
+	return fmt.Errorf("%v; whether the batch was taken on is not known: run the same command again with --idempotency-key %s, and nothing is done twice",
+		err, cmd.IdempotencyKey) //nolint:errorlint // an interrupt is no success, as the cause would be
+}
+
+// follow watches the batch to its end.
+func (cmd *blacklistFile) follow(p *program, client *apiClient, batch api.Batch) error {
+	show := newProgress(p)
+	defer show.end()
+	failures := 0
+	for batch.EndedAt == nil {
+		show.update(batch)
+		select {
+		case <-p.ctx.Done():
+			show.end()
+			return fmt.Errorf("interrupted; batch %s goes on all the same: GET %s tells how it stands", batch.ID, cmd.batchPath(batch.ID, ""))
+		case <-time.After(pollEvery):
+		}
+		var now api.Batch
+		err := client.get(p.ctx, cmd.batchPath(batch.ID, ""), &now)
+		if err == nil {
+			batch, failures = now, 0
+			continue
+		}
+		var refused *refusal
+		isFinal := errors.As(err, &refused) && refused.status < http.StatusInternalServerError
+		if failures++; p.ctx.Err() == nil && (isFinal || failures == mostPollFailures) {
+			show.end()
+			return fmt.Errorf("batch %s goes on, but how it stands cannot be read: %w", batch.ID, err)
+		}
+	}
+	show.update(batch)
+	show.end()
+	return cmd.conclude(p, client, batch)
+}
+
+// conclude prints what was not done.
+func (cmd *blacklistFile) conclude(p *program, client *apiClient, batch api.Batch) error {
+	c := batch.Counts
+	undone := c.Total - c.Skipped - c.Done - c.Already
+	if undone == 0 {
+		return nil
+	}
+	if c.Failed > 0 {
+		err := client.lines(p.ctx, cmd.batchPath(batch.ID, "/items/export?format=ndjson&outcome=failed"), func(line []byte) error {
+			var item api.BatchItem
+			if err := json.Unmarshal(line, &item); err != nil {
+				return err
+			}
+			code := ""
+			if item.Errcode != nil {
+				code = strconv.Itoa(*item.Errcode)
+			}
+			_, err := fmt.Fprintf(p.stdout, "failed\t%s\t%s\t%s\t%s\n", item.Openid, code, item.Rid, item.Advice)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("%d of %d openids failed, and which cannot be read: %w", c.Failed, c.Total, err)
+		}
+	}
+	return fmt.Errorf("%d of %d openids were not done: %d failed, %d superseded by later wishes, %d cancelled", undone, c.Total, c.Failed, c.Superseded, c.Cancelled)
+}
+
+// blacklistFilters are those of the API.
+type blacklistFilters struct {
+	Actual  string `enum:"blocked,unblocked,unknown,any" default:"blocked" help:"What is the case at WeChat: blocked, unblocked, unknown or any."`
+	Prefix  string `help:"Only openids that begin with this."`
+	Reason  string `help:"Only with this in the reason."`
+	By      string `help:"Only if whoever asked last has this in the name."`
+	Want    string `enum:",blocked,unblocked,nothing" default:"" help:"Only if this was asked for last: blocked, unblocked or nothing."`
+	Pending bool   `help:"Only those whose wish has not been sent yet."`
+	Failed  bool   `help:"Only those whose last wish WeChat refused."`
+}
+
+func (f blacklistFilters) query() url.Values {
+	query := url.Values{"actual": {f.Actual}}
+	for name, value := range map[string]string{"q": f.Prefix, "reason": f.Reason, "by": f.By, "want": f.Want} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	for name, value := range map[string]bool{"pending": f.Pending, "failed": f.Failed} {
+		if value {
+			query.Set(name, "true")
+		}
+	}
+	return query
+}
+
+type blacklistListCmd struct {
+	blacklistAccount `embed:""`
+	blacklistFilters `embed:""`
+
+	Limit int `default:"100" help:"How many at most; 0: all."`
+}
+
+// Run implements steward blacklist list.
+func (cmd *blacklistListCmd) Run(p *program) error {
+	const pageSize = 200
+	if cmd.Limit < 0 {
+		return &usageError{"--limit has to be 0 or more"}
+	}
+	client, err := cmd.client(p)
+	if err != nil {
+		return err
+	}
+	query := cmd.query()
+	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "OPENID\tWANT\tACTUAL\tPENDING\tBY\tREASON")
+	for printed := 0; cmd.Limit == 0 || printed < cmd.Limit; {
+		size := pageSize
+		if cmd.Limit > 0 {
+			size = min(pageSize, cmd.Limit-printed)
+		}
+		query.Set("limit", strconv.Itoa(size))
+		var page api.BlacklistPage
+		if err := client.get(p.ctx, cmd.path("?"+query.Encode()), &page); err != nil {
+			return err
+		}
+		for _, e := range page.Data {
+			fmt.Fprintf(table, "%s\t%s\t%s\t%t\t%s\t%s\n", e.Openid, textOr(e.Want), textOr(e.Actual), e.Pending, printable(e.WantedBy), printable(e.Reason))
+		}
+		if err := table.Flush(); err != nil {
+			return err
+		}
+		if printed += len(page.Data); page.NextCursor == nil {
+			break
+		}
+		query.Set("cursor", *page.NextCursor)
+	}
+	return nil
+}
+
+// textOr is a value that may be missing.
+func textOr[T ~string](v *T) string {
+	if v == nil {
+		return "-"
+	}
+	return string(*v)
+}
+
+// printable is text that somebody wrote somewhere, without what would move the cursor about.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+type blacklistExportCmd struct {
+	blacklistAccount `embed:""`
+	blacklistFilters `embed:""`
+
+	Format string `enum:"csv,ndjson" default:"csv" help:"csv or ndjson."`
+	BOM    bool   `name:"bom" help:"Begin the CSV with a byte order mark, which Excel needs."`
+	File   string `default:"-" help:"Where to write; -: standard output."`
+}
+
+// Run implements steward blacklist export.
+func (cmd *blacklistExportCmd) Run(p *program) error {
+	if cmd.BOM && cmd.Format != "csv" {
+		return &usageError{"--bom is for --format csv"}
+	}
+	client, err := cmd.client(p)
+	if err != nil {
+		return err
+	}
+	query := cmd.query()
+	query.Set("format", cmd.Format)
+	if cmd.BOM {
+		query.Set("bom", "true")
+	}
+	path := cmd.path("/export?" + query.Encode())
+	if cmd.File == "-" {
+		return client.download(p.ctx, path, p.stdout)
+	}
+	return writeWhole(cmd.File, func(w io.Writer) error { return client.download(p.ctx, path, w) })
+}
+
+// writeWhole writes a file that is there under its name only when all of it is.
+func writeWhole(name string, write func(io.Writer) error) error {
+	part, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".part-*")
+	if err != nil {
+		return &usageError{"--file: " + err.Error()}
+	}
+	buffered := bufio.NewWriter(part)
+	err = write(buffered)
+	if err == nil {
+		err = buffered.Flush()
+	}
+	if err = errors.Join(err, part.Close()); err == nil {
+		err = os.Rename(part.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(part.Name()))
+	}
+	return nil
+}
+
+// ended tells an interrupt from a failure. It is no context.Canceled: that would be exit code 0.
+func ended(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return errors.New("interrupted")
+	}
+	return err
+}
