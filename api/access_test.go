@@ -71,7 +71,7 @@ func (o operation) request(t *testing.T, ids map[string]string, key string) requ
 func example(t *testing.T, name string, ref *openapi3.SchemaRef, ids map[string]string) any {
 	t.Helper()
 	schema := ref.Value
-	if id, isID := ids[name]; isID {
+	if id, isID := ids[strings.TrimPrefix(name, "assume_")]; isID {
 		return id
 	}
 	switch {
@@ -236,6 +236,7 @@ var scopeOf = map[string]tenant.Scope{
 	"cancelBatch": tenant.BlacklistWrite, "retryBatch": tenant.BlacklistWrite, "undoBatch": tenant.BlacklistWrite,
 	"getBlacklistWork": tenant.BlacklistRead, "getBlacklistQuota": tenant.BlacklistRead,
 	"holdBlacklistWork": tenant.BlacklistWrite, "resumeBlacklistWork": tenant.BlacklistWrite,
+	"routeBlock": tenant.BlacklistWrite, "routeUnblock": tenant.BlacklistWrite,
 	"adoptDrift": tenant.BlacklistWrite, "restoreDrift": tenant.BlacklistWrite,
 	"exportBlacklist": tenant.BlacklistRead, "exportBatchItems": tenant.BlacklistRead,
 }

@@ -558,6 +558,30 @@ func (e TenantStatus) Valid() bool {
 	}
 }
 
+// Defines values for UnroutedWhy.
+const (
+	UnroutedWhyAccountNotActive  UnroutedWhy = "account_not_active"
+	UnroutedWhyAmbiguous         UnroutedWhy = "ambiguous"
+	UnroutedWhyPermissionMissing UnroutedWhy = "permission_missing"
+	UnroutedWhyUnknown           UnroutedWhy = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the UnroutedWhy enum.
+func (e UnroutedWhy) Valid() bool {
+	switch e {
+	case UnroutedWhyAccountNotActive:
+		return true
+	case UnroutedWhyAmbiguous:
+		return true
+	case UnroutedWhyPermissionMissing:
+		return true
+	case UnroutedWhyUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Actual.
 const (
 	ActualAny       Actual = "any"
@@ -1659,6 +1683,35 @@ type Restored struct {
 	Batches []Batch `json:"batches"`
 }
 
+// RouteBlockRequest defines model for RouteBlockRequest.
+type RouteBlockRequest struct {
+	// AssumeAppid The account for openids that no directory knows; without it they go nowhere
+	AssumeAppid *string `json:"assume_appid,omitempty"`
+
+	// Openids Duplicates and blanks are taken out and counted as skipped
+	Openids OpenIDs `json:"openids"`
+	Reason  *string `json:"reason,omitempty"`
+
+	// Until When the block ends by itself
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// RouteUnblockRequest defines model for RouteUnblockRequest.
+type RouteUnblockRequest struct {
+	// AssumeAppid The account for openids that no directory knows; without it they go nowhere
+	AssumeAppid *string `json:"assume_appid,omitempty"`
+
+	// Openids Duplicates and blanks are taken out and counted as skipped
+	Openids OpenIDs `json:"openids"`
+	Reason  *string `json:"reason,omitempty"`
+}
+
+// Routed defines model for Routed.
+type Routed struct {
+	Batches  []Batch    `json:"batches"`
+	Unrouted []Unrouted `json:"unrouted"`
+}
+
 // Scope defines model for Scope.
 type Scope string
 
@@ -1752,6 +1805,19 @@ type UnblockRequest struct {
 type UndoRequest struct {
 	Reason *string `json:"reason,omitempty"`
 }
+
+// Unrouted defines model for Unrouted.
+type Unrouted struct {
+	// Appid The account that it belongs to, where that is known
+	Appid  *string `json:"appid"`
+	Openid string  `json:"openid"`
+
+	// Why unknown: no directory of followers knows it; ambiguous: several accounts do; the others: the account that it belongs to cannot be worked for
+	Why UnroutedWhy `json:"why"`
+}
+
+// UnroutedWhy unknown: no directory of followers knows it; ambiguous: several accounts do; the others: the account that it belongs to cannot be worked for
+type UnroutedWhy string
 
 // Actual defines model for Actual.
 type Actual string
@@ -2044,6 +2110,18 @@ type UndoBatchParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// RouteBlockParams defines parameters for RouteBlock.
+type RouteBlockParams struct {
+	// IdempotencyKey The same key within 24 hours gives the same batch, and nothing is done twice. With another body it is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RouteUnblockParams defines parameters for RouteUnblock.
+type RouteUnblockParams struct {
+	// IdempotencyKey The same key within 24 hours gives the same batch, and nothing is done twice. With another body it is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListConnectLinksParams defines parameters for ListConnectLinks.
 type ListConnectLinksParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -2125,6 +2203,12 @@ type RetryBatchJSONRequestBody = Empty
 
 // UndoBatchJSONRequestBody defines body for UndoBatch for application/json ContentType.
 type UndoBatchJSONRequestBody = UndoRequest
+
+// RouteBlockJSONRequestBody defines body for RouteBlock for application/json ContentType.
+type RouteBlockJSONRequestBody = RouteBlockRequest
+
+// RouteUnblockJSONRequestBody defines body for RouteUnblock for application/json ContentType.
+type RouteUnblockJSONRequestBody = RouteUnblockRequest
 
 // CreateConnectLinkJSONRequestBody defines body for CreateConnectLink for application/json ContentType.
 type CreateConnectLinkJSONRequestBody = ConnectLinkRequest
@@ -2343,6 +2427,12 @@ type ServerInterface interface {
 	// UndoBatch Take back what a batch has changed
 	// (POST /v1/tenants/{tenant_id}/batches/{batch_id}/undo)
 	UndoBatch(ctx echo.Context, tenantID TenantID, batchID BatchID, params UndoBatchParams) error
+	// RouteBlock Block people on the accounts that they belong to
+	// (POST /v1/tenants/{tenant_id}/blacklist/block)
+	RouteBlock(ctx echo.Context, tenantID TenantID, params RouteBlockParams) error
+	// RouteUnblock Unblock people on the accounts that they belong to
+	// (POST /v1/tenants/{tenant_id}/blacklist/unblock)
+	RouteUnblock(ctx echo.Context, tenantID TenantID, params RouteUnblockParams) error
 	// ListConnectLinks The tenant's connect links, newest first, without their URLs
 	// (GET /v1/tenants/{tenant_id}/connect-links)
 	ListConnectLinks(ctx echo.Context, tenantID TenantID, params ListConnectLinksParams) error
@@ -3858,6 +3948,78 @@ func (w *ServerInterfaceWrapper) UndoBatch(ctx echo.Context) error {
 	return err
 }
 
+// RouteBlock converts echo context to params.
+func (w *ServerInterfaceWrapper) RouteBlock(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RouteBlockParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RouteBlock(ctx, tenantID, params)
+	return err
+}
+
+// RouteUnblock converts echo context to params.
+func (w *ServerInterfaceWrapper) RouteUnblock(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RouteUnblockParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RouteUnblock(ctx, tenantID, params)
+	return err
+}
+
 // ListConnectLinks converts echo context to params.
 func (w *ServerInterfaceWrapper) ListConnectLinks(ctx echo.Context) error {
 	var err error
@@ -4062,6 +4224,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/blacklist/resume", wrapper.ResumeBlacklistWork, options.OperationMiddlewares["resumeBlacklistWork"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/blacklist/pull", wrapper.StartPull, options.OperationMiddlewares["startPull"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/blacklist/pulls/:pull_id", wrapper.GetPull, options.OperationMiddlewares["getPull"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/blacklist/block", wrapper.RouteBlock, options.OperationMiddlewares["routeBlock"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/blacklist/unblock", wrapper.RouteUnblock, options.OperationMiddlewares["routeUnblock"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/batches", wrapper.ListBatches, options.OperationMiddlewares["listBatches"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/batches/:batch_id", wrapper.GetBatch, options.OperationMiddlewares["getBatch"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/batches/:batch_id/cancel", wrapper.CancelBatch, options.OperationMiddlewares["cancelBatch"]...)
@@ -6485,6 +6649,116 @@ func (response UndoBatchdefaultApplicationProblemPlusJSONResponse) VisitUndoBatc
 	return err
 }
 
+type RouteBlockRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	Params   RouteBlockParams
+	Body     *RouteBlockJSONRequestBody
+}
+
+type RouteBlockResponseObject interface {
+	VisitRouteBlockResponse(w http.ResponseWriter) error
+}
+
+type RouteBlock202ResponseHeaders struct {
+	IdempotencyReplayed *string
+}
+
+type RouteBlock202JSONResponse struct {
+	Body    Routed
+	Headers RouteBlock202ResponseHeaders
+}
+
+func (response RouteBlock202JSONResponse) VisitRouteBlockResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RouteBlockdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response RouteBlockdefaultApplicationProblemPlusJSONResponse) VisitRouteBlockResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RouteUnblockRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	Params   RouteUnblockParams
+	Body     *RouteUnblockJSONRequestBody
+}
+
+type RouteUnblockResponseObject interface {
+	VisitRouteUnblockResponse(w http.ResponseWriter) error
+}
+
+type RouteUnblock202ResponseHeaders struct {
+	IdempotencyReplayed *string
+}
+
+type RouteUnblock202JSONResponse struct {
+	Body    Routed
+	Headers RouteUnblock202ResponseHeaders
+}
+
+func (response RouteUnblock202JSONResponse) VisitRouteUnblockResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RouteUnblockdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response RouteUnblockdefaultApplicationProblemPlusJSONResponse) VisitRouteUnblockResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListConnectLinksRequestObject struct {
 	TenantID TenantID `json:"tenant_id"`
 	Params   ListConnectLinksParams
@@ -6853,6 +7127,12 @@ type StrictServerInterface interface {
 	// UndoBatch Take back what a batch has changed
 	// (POST /v1/tenants/{tenant_id}/batches/{batch_id}/undo)
 	UndoBatch(ctx context.Context, request UndoBatchRequestObject) (UndoBatchResponseObject, error)
+	// RouteBlock Block people on the accounts that they belong to
+	// (POST /v1/tenants/{tenant_id}/blacklist/block)
+	RouteBlock(ctx context.Context, request RouteBlockRequestObject) (RouteBlockResponseObject, error)
+	// RouteUnblock Unblock people on the accounts that they belong to
+	// (POST /v1/tenants/{tenant_id}/blacklist/unblock)
+	RouteUnblock(ctx context.Context, request RouteUnblockRequestObject) (RouteUnblockResponseObject, error)
 	// ListConnectLinks The tenant's connect links, newest first, without their URLs
 	// (GET /v1/tenants/{tenant_id}/connect-links)
 	ListConnectLinks(ctx context.Context, request ListConnectLinksRequestObject) (ListConnectLinksResponseObject, error)
@@ -8641,6 +8921,104 @@ func (sh *strictHandler) UndoBatch(ctx echo.Context, tenantID TenantID, batchID 
 		return err
 	} else if validResponse, ok := response.(UndoBatchResponseObject); ok {
 		return validResponse.VisitUndoBatchResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RouteBlock operation middleware
+func (sh *strictHandler) RouteBlock(ctx echo.Context, tenantID TenantID, params RouteBlockParams) error {
+	var request RouteBlockRequestObject
+
+	request.TenantID = tenantID
+	request.Params = params
+
+	var body RouteBlockJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RouteBlock(ctx.Request().Context(), request.(RouteBlockRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RouteBlock")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RouteBlockResponseObject); ok {
+		return validResponse.VisitRouteBlockResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RouteUnblock operation middleware
+func (sh *strictHandler) RouteUnblock(ctx echo.Context, tenantID TenantID, params RouteUnblockParams) error {
+	var request RouteUnblockRequestObject
+
+	request.TenantID = tenantID
+	request.Params = params
+
+	var body RouteUnblockJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RouteUnblock(ctx.Request().Context(), request.(RouteUnblockRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RouteUnblock")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RouteUnblockResponseObject); ok {
+		return validResponse.VisitRouteUnblockResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

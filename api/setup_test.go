@@ -77,7 +77,7 @@ func setup(t *testing.T, o options) *bundle {
 	})
 	require.NoError(t, err)
 	b.blacklist, err = blacklist.NewService(blacklist.Config{
-		Pool: b.Pool, WeChat: b.WeChat, Authorizers: b.Authorizers, Jobs: b.Jobs, Now: b.Clock.Now, Logger: b.Logger, RetryDelay: time.Millisecond,
+		Pool: b.Pool, WeChat: b.WeChat, Authorizers: b.Authorizers, Followers: b.followers, Jobs: b.Jobs, Now: b.Clock.Now, Logger: b.Logger, RetryDelay: time.Millisecond,
 	})
 	require.NoError(t, err)
 	b.alerts, err = alert.NewService(b.Pool)

@@ -33,7 +33,7 @@ func newAccepting(b *testing.B, n int) *accepting {
 	}}
 	var err error
 	a.blacklist, err = blacklist.NewService(blacklist.Config{
-		Pool: w.Pool, WeChat: w.WeChat, Authorizers: w.Authorizers, Jobs: w.Jobs, Now: w.Clock.Now, Logger: w.Logger,
+		Pool: w.Pool, WeChat: w.WeChat, Authorizers: w.Authorizers, Followers: w.Followers, Jobs: w.Jobs, Now: w.Clock.Now, Logger: w.Logger,
 	})
 	require.NoError(b, err)
 	for i := range n {

@@ -93,7 +93,7 @@ func (p *pushing) addServices(t testing.TB) {
 	})
 	require.NoError(t, err)
 	p.service, err = blacklist.NewService(blacklist.Config{
-		Pool: p.pool, WeChat: client, Authorizers: authorizers, Jobs: p.jobs, Now: p.Clock.Now, Logger: p.Logger,
+		Pool: p.pool, WeChat: client, Authorizers: authorizers, Followers: p.Followers, Jobs: p.jobs, Now: p.Clock.Now, Logger: p.Logger,
 	})
 	require.NoError(t, err)
 }

@@ -1,7 +1,6 @@
 // Package blacklist blocks and unblocks the followers of official accounts: any number of openids in one request, twenty in
 // a call to WeChat, none of them lost, and an outcome for each. It keeps what is wanted beside what is the case at WeChat,
-// and makes the second follow the first. It does not find out which account an openid belongs to, and it leaves alone what
-// a merchant blocked by hand.
+// and makes the second follow the first. It leaves alone what a merchant blocked by hand.
 package blacklist
 
 import (
@@ -16,6 +15,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/wechat-steward/steward/authorizer"
+	"github.com/wechat-steward/steward/follower"
 	"github.com/wechat-steward/steward/wechat"
 )
 
@@ -86,6 +86,7 @@ type Config struct {
 	Pool        *pgxpool.Pool       // required
 	WeChat      *wechat.Client      // required
 	Authorizers *authorizer.Service // required
+	Followers   *follower.Service   // required: where openids belong
 	Jobs        authorizer.Jobs     // required; a River client, one that only inserts will do
 	Now         func() time.Time    // nil: time.Now
 	Logger      *slog.Logger        // nil: slog.Default()
@@ -108,6 +109,7 @@ type Service struct {
 	pool        *pgxpool.Pool
 	wechat      *wechat.Client
 	authorizers *authorizer.Service
+	followers   *follower.Service
 	jobs        authorizer.Jobs
 	now         func() time.Time
 	logger      *slog.Logger
@@ -129,6 +131,8 @@ func NewService(cfg Config) (*Service, error) {
 		return nil, errors.New("blacklist: Config.WeChat is required")
 	case cfg.Authorizers == nil:
 		return nil, errors.New("blacklist: Config.Authorizers is required")
+	case cfg.Followers == nil:
+		return nil, errors.New("blacklist: Config.Followers is required")
 	case cfg.Jobs == nil:
 		return nil, errors.New("blacklist: Config.Jobs is required")
 	}
@@ -139,7 +143,7 @@ func NewService(cfg Config) (*Service, error) {
 		cfg.Logger = slog.Default()
 	}
 	return &Service{
-		pool: cfg.Pool, wechat: cfg.WeChat, authorizers: cfg.Authorizers, jobs: cfg.Jobs,
+		pool: cfg.Pool, wechat: cfg.WeChat, authorizers: cfg.Authorizers, followers: cfg.Followers, jobs: cfg.Jobs,
 		now:         func() time.Time { return cfg.Now().UTC() },
 		logger:      cfg.Logger,
 		retryDelay:  orDefault(cfg.RetryDelay, time.Second),

@@ -57,7 +57,7 @@ func setup(t *testing.T, followers int, change ...func(*blacklist.Config)) *bund
 func newService(t *testing.T, w *factory.World, change ...func(*blacklist.Config)) *blacklist.Service {
 	t.Helper()
 	cfg := blacklist.Config{
-		Pool: w.Pool, WeChat: w.WeChat, Authorizers: w.Authorizers, Jobs: w.Jobs, Now: w.Clock.Now, Logger: w.Logger,
+		Pool: w.Pool, WeChat: w.WeChat, Authorizers: w.Authorizers, Followers: w.Followers, Jobs: w.Jobs, Now: w.Clock.Now, Logger: w.Logger,
 		RetryDelay: time.Millisecond,
 	}
 	for _, c := range change {

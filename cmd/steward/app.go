@@ -157,7 +157,7 @@ func (a *app) build(cfg Config) error {
 		return err
 	}
 	if a.blacklist, err = blacklist.NewService(blacklist.Config{
-		Pool: a.pool, WeChat: client, Authorizers: a.authorizers, Jobs: inserting, Logger: a.logger,
+		Pool: a.pool, WeChat: client, Authorizers: a.authorizers, Followers: a.followers, Jobs: inserting, Logger: a.logger,
 	}); err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/wechat-steward/steward/authorizer"
 	"github.com/wechat-steward/steward/component"
+	"github.com/wechat-steward/steward/follower"
 	"github.com/wechat-steward/steward/internal/testdb"
 	"github.com/wechat-steward/steward/secret"
 	"github.com/wechat-steward/steward/tenant"
@@ -53,6 +54,7 @@ type World struct {
 	Tenants        *tenant.Service
 	Components     *component.Service
 	Authorizers    *authorizer.Service
+	Followers      *follower.Service
 	Jobs           *river.Client[pgx.Tx] // only inserts
 	ComponentAppID string
 	Platform       tenant.Principal
@@ -105,6 +107,10 @@ func (w *World) addServices(t testing.TB) {
 	w.Authorizers, err = authorizer.NewService(authorizer.Config{
 		Pool: w.Pool, WeChat: w.WeChat, Components: w.Components, Box: w.Box, Jobs: w.Jobs,
 		PublicURL: PublicURL, MPURL: w.SimURL, OpenURL: w.SimURL, Now: w.Clock.Now, Logger: w.Logger,
+	})
+	require.NoError(t, err)
+	w.Followers, err = follower.NewService(follower.Config{
+		Pool: w.Pool, WeChat: w.WeChat, Authorizers: w.Authorizers, Jobs: w.Jobs, Now: w.Clock.Now, Logger: w.Logger,
 	})
 	require.NoError(t, err)
 }

@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AdoptDriftData, AdoptDriftErrors, AdoptDriftResponses, BlockData, BlockErrors, BlockResponses, CancelBatchData, CancelBatchErrors, CancelBatchResponses, ClaimAuthorizerData, ClaimAuthorizerErrors, ClaimAuthorizerResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateConnectLinkData, CreateConnectLinkErrors, CreateConnectLinkResponses, CreateSessionData, CreateSessionErrors, CreateSessionResponses, CreateTenantData, CreateTenantErrors, CreateTenantResponses, DeleteSessionData, DeleteSessionErrors, DeleteSessionResponses, DiagnoseComponentData, DiagnoseComponentErrors, DiagnoseComponentResponses, ExportBatchItemsData, ExportBatchItemsErrors, ExportBatchItemsResponses, ExportBlacklistData, ExportBlacklistErrors, ExportBlacklistResponses, FindFollowerData, FindFollowerErrors, FindFollowerResponses, GetAccessTokenData, GetAccessTokenErrors, GetAccessTokenResponses, GetAuthorizerData, GetAuthorizerErrors, GetAuthorizerResponses, GetBatchData, GetBatchErrors, GetBatchResponses, GetBlacklistQuotaData, GetBlacklistQuotaErrors, GetBlacklistQuotaResponses, GetBlacklistWorkData, GetBlacklistWorkErrors, GetBlacklistWorkResponses, GetComponentData, GetComponentErrors, GetComponentResponses, GetFollowerDirectoryData, GetFollowerDirectoryErrors, GetFollowerDirectoryResponses, GetMeData, GetMeErrors, GetMeResponses, GetPullData, GetPullErrors, GetPullResponses, GetReconciliationData, GetReconciliationErrors, GetReconciliationResponses, GetTenantData, GetTenantErrors, GetTenantResponses, HoldBlacklistWorkData, HoldBlacklistWorkErrors, HoldBlacklistWorkResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListAllAlertsData, ListAllAlertsErrors, ListAllAlertsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListAuthorizersData, ListAuthorizersErrors, ListAuthorizersResponses, ListBatchesData, ListBatchesErrors, ListBatchesResponses, ListBatchItemsData, ListBatchItemsErrors, ListBatchItemsResponses, ListBlacklistData, ListBlacklistErrors, ListBlacklistResponses, ListComponentsData, ListComponentsErrors, ListComponentsResponses, ListConnectLinksData, ListConnectLinksErrors, ListConnectLinksResponses, ListFollowersData, ListFollowersErrors, ListFollowersResponses, ListHistoryData, ListHistoryErrors, ListHistoryResponses, ListReconciliationsData, ListReconciliationsErrors, ListReconciliationsResponses, ListTenantsData, ListTenantsErrors, ListTenantsResponses, ListUnclaimedAuthorizersData, ListUnclaimedAuthorizersErrors, ListUnclaimedAuthorizersResponses, RegisterComponentData, RegisterComponentErrors, RegisterComponentResponses, RenewAuthorizerData, RenewAuthorizerErrors, RenewAuthorizerResponses, RequestTicketData, RequestTicketErrors, RequestTicketResponses, RestoreDriftData, RestoreDriftErrors, RestoreDriftResponses, ResumeBlacklistWorkData, ResumeBlacklistWorkErrors, ResumeBlacklistWorkResponses, RetryBatchData, RetryBatchErrors, RetryBatchResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, SetFollowerDirectoryData, SetFollowerDirectoryErrors, SetFollowerDirectoryResponses, StartPullData, StartPullErrors, StartPullResponses, StartReconciliationData, StartReconciliationErrors, StartReconciliationResponses, SyncFollowersData, SyncFollowersErrors, SyncFollowersResponses, UnblockData, UnblockErrors, UnblockResponses, UndoBatchData, UndoBatchErrors, UndoBatchResponses, UpdateTenantData, UpdateTenantErrors, UpdateTenantResponses } from './types.gen';
+import type { AdoptDriftData, AdoptDriftErrors, AdoptDriftResponses, BlockData, BlockErrors, BlockResponses, CancelBatchData, CancelBatchErrors, CancelBatchResponses, ClaimAuthorizerData, ClaimAuthorizerErrors, ClaimAuthorizerResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateConnectLinkData, CreateConnectLinkErrors, CreateConnectLinkResponses, CreateSessionData, CreateSessionErrors, CreateSessionResponses, CreateTenantData, CreateTenantErrors, CreateTenantResponses, DeleteSessionData, DeleteSessionErrors, DeleteSessionResponses, DiagnoseComponentData, DiagnoseComponentErrors, DiagnoseComponentResponses, ExportBatchItemsData, ExportBatchItemsErrors, ExportBatchItemsResponses, ExportBlacklistData, ExportBlacklistErrors, ExportBlacklistResponses, FindFollowerData, FindFollowerErrors, FindFollowerResponses, GetAccessTokenData, GetAccessTokenErrors, GetAccessTokenResponses, GetAuthorizerData, GetAuthorizerErrors, GetAuthorizerResponses, GetBatchData, GetBatchErrors, GetBatchResponses, GetBlacklistQuotaData, GetBlacklistQuotaErrors, GetBlacklistQuotaResponses, GetBlacklistWorkData, GetBlacklistWorkErrors, GetBlacklistWorkResponses, GetComponentData, GetComponentErrors, GetComponentResponses, GetFollowerDirectoryData, GetFollowerDirectoryErrors, GetFollowerDirectoryResponses, GetMeData, GetMeErrors, GetMeResponses, GetPullData, GetPullErrors, GetPullResponses, GetReconciliationData, GetReconciliationErrors, GetReconciliationResponses, GetTenantData, GetTenantErrors, GetTenantResponses, HoldBlacklistWorkData, HoldBlacklistWorkErrors, HoldBlacklistWorkResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListAllAlertsData, ListAllAlertsErrors, ListAllAlertsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListAuthorizersData, ListAuthorizersErrors, ListAuthorizersResponses, ListBatchesData, ListBatchesErrors, ListBatchesResponses, ListBatchItemsData, ListBatchItemsErrors, ListBatchItemsResponses, ListBlacklistData, ListBlacklistErrors, ListBlacklistResponses, ListComponentsData, ListComponentsErrors, ListComponentsResponses, ListConnectLinksData, ListConnectLinksErrors, ListConnectLinksResponses, ListFollowersData, ListFollowersErrors, ListFollowersResponses, ListHistoryData, ListHistoryErrors, ListHistoryResponses, ListReconciliationsData, ListReconciliationsErrors, ListReconciliationsResponses, ListTenantsData, ListTenantsErrors, ListTenantsResponses, ListUnclaimedAuthorizersData, ListUnclaimedAuthorizersErrors, ListUnclaimedAuthorizersResponses, RegisterComponentData, RegisterComponentErrors, RegisterComponentResponses, RenewAuthorizerData, RenewAuthorizerErrors, RenewAuthorizerResponses, RequestTicketData, RequestTicketErrors, RequestTicketResponses, RestoreDriftData, RestoreDriftErrors, RestoreDriftResponses, ResumeBlacklistWorkData, ResumeBlacklistWorkErrors, ResumeBlacklistWorkResponses, RetryBatchData, RetryBatchErrors, RetryBatchResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RouteBlockData, RouteBlockErrors, RouteBlockResponses, RouteUnblockData, RouteUnblockErrors, RouteUnblockResponses, SetFollowerDirectoryData, SetFollowerDirectoryErrors, SetFollowerDirectoryResponses, StartPullData, StartPullErrors, StartPullResponses, StartReconciliationData, StartReconciliationErrors, StartReconciliationResponses, SyncFollowersData, SyncFollowersErrors, SyncFollowersResponses, UnblockData, UnblockErrors, UnblockResponses, UndoBatchData, UndoBatchErrors, UndoBatchResponses, UpdateTenantData, UpdateTenantErrors, UpdateTenantResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -622,6 +622,44 @@ export const getPull = <ThrowOnError extends boolean = false>(options: Options<G
         }],
     url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/pulls/{pull_id}',
     ...options
+});
+
+/**
+ * Block people on the accounts that they belong to
+ *
+ * The directories of followers tell where each openid belongs. What goes to an account is a batch of its own; what goes nowhere is `unrouted`, with the reason. All of it is taken on, or nothing.
+ */
+export const routeBlock = <ThrowOnError extends boolean = false>(options: Options<RouteBlockData, ThrowOnError>) => (options.client ?? client).post<RouteBlockResponses, RouteBlockErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/blacklist/block',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Unblock people on the accounts that they belong to
+ *
+ * The directories of followers tell where each openid belongs. What goes to an account is a batch of its own; what goes nowhere is `unrouted`, with the reason. All of it is taken on, or nothing.
+ */
+export const routeUnblock = <ThrowOnError extends boolean = false>(options: Options<RouteUnblockData, ThrowOnError>) => (options.client ?? client).post<RouteUnblockResponses, RouteUnblockErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/blacklist/unblock',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });
 
 /**

@@ -515,6 +515,45 @@ export type BlockRequest = {
     until?: string;
 };
 
+export type RouteBlockRequest = {
+    openids: OpenIds;
+    reason?: string;
+    /**
+     * When the block ends by itself
+     */
+    until?: string;
+    /**
+     * The account for openids that no directory knows; without it they go nowhere
+     */
+    assume_appid?: string;
+};
+
+export type RouteUnblockRequest = {
+    openids: OpenIds;
+    reason?: string;
+    /**
+     * The account for openids that no directory knows; without it they go nowhere
+     */
+    assume_appid?: string;
+};
+
+export type Routed = {
+    batches: Array<Batch>;
+    unrouted: Array<Unrouted>;
+};
+
+export type Unrouted = {
+    openid: string;
+    /**
+     * unknown: no directory of followers knows it; ambiguous: several accounts do; the others: the account that it belongs to cannot be worked for
+     */
+    why: 'unknown' | 'ambiguous' | 'permission_missing' | 'account_not_active';
+    /**
+     * The account that it belongs to, where that is known
+     */
+    appid: string | null;
+};
+
 export type UnblockRequest = {
     openids: OpenIds;
     reason?: string;
@@ -2321,6 +2360,72 @@ export type GetPullResponses = {
 };
 
 export type GetPullResponse = GetPullResponses[keyof GetPullResponses];
+
+export type RouteBlockData = {
+    body: RouteBlockRequest;
+    headers?: {
+        /**
+         * The same key within 24 hours gives the same batch, and nothing is done twice. With another body it is refused.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        tenant_id: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/blacklist/block';
+};
+
+export type RouteBlockErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type RouteBlockError = RouteBlockErrors[keyof RouteBlockErrors];
+
+export type RouteBlockResponses = {
+    /**
+     * Taken on
+     */
+    202: Routed;
+};
+
+export type RouteBlockResponse = RouteBlockResponses[keyof RouteBlockResponses];
+
+export type RouteUnblockData = {
+    body: RouteUnblockRequest;
+    headers?: {
+        /**
+         * The same key within 24 hours gives the same batch, and nothing is done twice. With another body it is refused.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        tenant_id: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/blacklist/unblock';
+};
+
+export type RouteUnblockErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type RouteUnblockError = RouteUnblockErrors[keyof RouteUnblockErrors];
+
+export type RouteUnblockResponses = {
+    /**
+     * Taken on
+     */
+    202: Routed;
+};
+
+export type RouteUnblockResponse = RouteUnblockResponses[keyof RouteUnblockResponses];
 
 export type ListBatchesData = {
     body?: never;

@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen';
-import { adoptDrift, block, cancelBatch, claimAuthorizer, createApiKey, createConnectLink, createSession, createTenant, deleteSession, diagnoseComponent, exportBatchItems, exportBlacklist, findFollower, getAccessToken, getAuthorizer, getBatch, getBlacklistQuota, getBlacklistWork, getComponent, getFollowerDirectory, getMe, getPull, getReconciliation, getTenant, holdBlacklistWork, listAlerts, listAllAlerts, listApiKeys, listAudit, listAuthorizers, listBatches, listBatchItems, listBlacklist, listComponents, listConnectLinks, listFollowers, listHistory, listReconciliations, listTenants, listUnclaimedAuthorizers, type Options, registerComponent, renewAuthorizer, requestTicket, restoreDrift, resumeBlacklistWork, retryBatch, revokeApiKey, setFollowerDirectory, startPull, startReconciliation, syncFollowers, unblock, undoBatch, updateTenant } from '../sdk.gen';
-import type { AdoptDriftData, AdoptDriftError, AdoptDriftResponse, BlockData, BlockError, BlockResponse, CancelBatchData, CancelBatchError, CancelBatchResponse, ClaimAuthorizerData, ClaimAuthorizerError, ClaimAuthorizerResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateConnectLinkData, CreateConnectLinkError, CreateConnectLinkResponse, CreateSessionData, CreateSessionError, CreateSessionResponse, CreateTenantData, CreateTenantError, CreateTenantResponse, DeleteSessionData, DeleteSessionError, DeleteSessionResponse, DiagnoseComponentData, DiagnoseComponentError, DiagnoseComponentResponse, ExportBatchItemsData, ExportBatchItemsError, ExportBatchItemsResponse, ExportBlacklistData, ExportBlacklistError, ExportBlacklistResponse, FindFollowerData, FindFollowerError, FindFollowerResponse, GetAccessTokenData, GetAccessTokenError, GetAccessTokenResponse, GetAuthorizerData, GetAuthorizerError, GetAuthorizerResponse, GetBatchData, GetBatchError, GetBatchResponse, GetBlacklistQuotaData, GetBlacklistQuotaError, GetBlacklistQuotaResponse, GetBlacklistWorkData, GetBlacklistWorkError, GetBlacklistWorkResponse, GetComponentData, GetComponentError, GetComponentResponse, GetFollowerDirectoryData, GetFollowerDirectoryError, GetFollowerDirectoryResponse, GetMeData, GetMeError, GetMeResponse, GetPullData, GetPullError, GetPullResponse, GetReconciliationData, GetReconciliationError, GetReconciliationResponse, GetTenantData, GetTenantError, GetTenantResponse, HoldBlacklistWorkData, HoldBlacklistWorkError, HoldBlacklistWorkResponse, ListAlertsData, ListAlertsError, ListAlertsResponse, ListAllAlertsData, ListAllAlertsError, ListAllAlertsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListAuthorizersData, ListAuthorizersError, ListAuthorizersResponse, ListBatchesData, ListBatchesError, ListBatchesResponse, ListBatchItemsData, ListBatchItemsError, ListBatchItemsResponse, ListBlacklistData, ListBlacklistError, ListBlacklistResponse, ListComponentsData, ListComponentsError, ListComponentsResponse, ListConnectLinksData, ListConnectLinksError, ListConnectLinksResponse, ListFollowersData, ListFollowersError, ListFollowersResponse, ListHistoryData, ListHistoryError, ListHistoryResponse, ListReconciliationsData, ListReconciliationsError, ListReconciliationsResponse, ListTenantsData, ListTenantsError, ListTenantsResponse, ListUnclaimedAuthorizersData, ListUnclaimedAuthorizersError, ListUnclaimedAuthorizersResponse, RegisterComponentData, RegisterComponentError, RegisterComponentResponse, RenewAuthorizerData, RenewAuthorizerError, RenewAuthorizerResponse, RequestTicketData, RequestTicketError, RequestTicketResponse, RestoreDriftData, RestoreDriftError, RestoreDriftResponse, ResumeBlacklistWorkData, ResumeBlacklistWorkError, ResumeBlacklistWorkResponse, RetryBatchData, RetryBatchError, RetryBatchResponse, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, SetFollowerDirectoryData, SetFollowerDirectoryError, SetFollowerDirectoryResponse, StartPullData, StartPullError, StartPullResponse, StartReconciliationData, StartReconciliationError, StartReconciliationResponse, SyncFollowersData, SyncFollowersError, SyncFollowersResponse, UnblockData, UnblockError, UnblockResponse, UndoBatchData, UndoBatchError, UndoBatchResponse, UpdateTenantData, UpdateTenantError, UpdateTenantResponse } from '../types.gen';
+import { adoptDrift, block, cancelBatch, claimAuthorizer, createApiKey, createConnectLink, createSession, createTenant, deleteSession, diagnoseComponent, exportBatchItems, exportBlacklist, findFollower, getAccessToken, getAuthorizer, getBatch, getBlacklistQuota, getBlacklistWork, getComponent, getFollowerDirectory, getMe, getPull, getReconciliation, getTenant, holdBlacklistWork, listAlerts, listAllAlerts, listApiKeys, listAudit, listAuthorizers, listBatches, listBatchItems, listBlacklist, listComponents, listConnectLinks, listFollowers, listHistory, listReconciliations, listTenants, listUnclaimedAuthorizers, type Options, registerComponent, renewAuthorizer, requestTicket, restoreDrift, resumeBlacklistWork, retryBatch, revokeApiKey, routeBlock, routeUnblock, setFollowerDirectory, startPull, startReconciliation, syncFollowers, unblock, undoBatch, updateTenant } from '../sdk.gen';
+import type { AdoptDriftData, AdoptDriftError, AdoptDriftResponse, BlockData, BlockError, BlockResponse, CancelBatchData, CancelBatchError, CancelBatchResponse, ClaimAuthorizerData, ClaimAuthorizerError, ClaimAuthorizerResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateConnectLinkData, CreateConnectLinkError, CreateConnectLinkResponse, CreateSessionData, CreateSessionError, CreateSessionResponse, CreateTenantData, CreateTenantError, CreateTenantResponse, DeleteSessionData, DeleteSessionError, DeleteSessionResponse, DiagnoseComponentData, DiagnoseComponentError, DiagnoseComponentResponse, ExportBatchItemsData, ExportBatchItemsError, ExportBatchItemsResponse, ExportBlacklistData, ExportBlacklistError, ExportBlacklistResponse, FindFollowerData, FindFollowerError, FindFollowerResponse, GetAccessTokenData, GetAccessTokenError, GetAccessTokenResponse, GetAuthorizerData, GetAuthorizerError, GetAuthorizerResponse, GetBatchData, GetBatchError, GetBatchResponse, GetBlacklistQuotaData, GetBlacklistQuotaError, GetBlacklistQuotaResponse, GetBlacklistWorkData, GetBlacklistWorkError, GetBlacklistWorkResponse, GetComponentData, GetComponentError, GetComponentResponse, GetFollowerDirectoryData, GetFollowerDirectoryError, GetFollowerDirectoryResponse, GetMeData, GetMeError, GetMeResponse, GetPullData, GetPullError, GetPullResponse, GetReconciliationData, GetReconciliationError, GetReconciliationResponse, GetTenantData, GetTenantError, GetTenantResponse, HoldBlacklistWorkData, HoldBlacklistWorkError, HoldBlacklistWorkResponse, ListAlertsData, ListAlertsError, ListAlertsResponse, ListAllAlertsData, ListAllAlertsError, ListAllAlertsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListAuthorizersData, ListAuthorizersError, ListAuthorizersResponse, ListBatchesData, ListBatchesError, ListBatchesResponse, ListBatchItemsData, ListBatchItemsError, ListBatchItemsResponse, ListBlacklistData, ListBlacklistError, ListBlacklistResponse, ListComponentsData, ListComponentsError, ListComponentsResponse, ListConnectLinksData, ListConnectLinksError, ListConnectLinksResponse, ListFollowersData, ListFollowersError, ListFollowersResponse, ListHistoryData, ListHistoryError, ListHistoryResponse, ListReconciliationsData, ListReconciliationsError, ListReconciliationsResponse, ListTenantsData, ListTenantsError, ListTenantsResponse, ListUnclaimedAuthorizersData, ListUnclaimedAuthorizersError, ListUnclaimedAuthorizersResponse, RegisterComponentData, RegisterComponentError, RegisterComponentResponse, RenewAuthorizerData, RenewAuthorizerError, RenewAuthorizerResponse, RequestTicketData, RequestTicketError, RequestTicketResponse, RestoreDriftData, RestoreDriftError, RestoreDriftResponse, ResumeBlacklistWorkData, ResumeBlacklistWorkError, ResumeBlacklistWorkResponse, RetryBatchData, RetryBatchError, RetryBatchResponse, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RouteBlockData, RouteBlockError, RouteBlockResponse, RouteUnblockData, RouteUnblockError, RouteUnblockResponse, SetFollowerDirectoryData, SetFollowerDirectoryError, SetFollowerDirectoryResponse, StartPullData, StartPullError, StartPullResponse, StartReconciliationData, StartReconciliationError, StartReconciliationResponse, SyncFollowersData, SyncFollowersError, SyncFollowersResponse, UnblockData, UnblockError, UnblockResponse, UndoBatchData, UndoBatchError, UndoBatchResponse, UpdateTenantData, UpdateTenantError, UpdateTenantResponse } from '../types.gen';
 
 export type QueryKey<TOptions extends Options> = [
     Pick<TOptions, 'baseUrl' | 'body' | 'headers' | 'path' | 'query'> & {
@@ -1016,6 +1016,44 @@ export const getPullOptions = (options: Options<GetPullData>) => queryOptions<Ge
     },
     queryKey: getPullQueryKey(options)
 });
+
+/**
+ * Block people on the accounts that they belong to
+ *
+ * The directories of followers tell where each openid belongs. What goes to an account is a batch of its own; what goes nowhere is `unrouted`, with the reason. All of it is taken on, or nothing.
+ */
+export const routeBlockMutation = (options?: Partial<Options<RouteBlockData>>): UseMutationOptions<RouteBlockResponse, RouteBlockError, Options<RouteBlockData>> => {
+    const mutationOptions: UseMutationOptions<RouteBlockResponse, RouteBlockError, Options<RouteBlockData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await routeBlock({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Unblock people on the accounts that they belong to
+ *
+ * The directories of followers tell where each openid belongs. What goes to an account is a batch of its own; what goes nowhere is `unrouted`, with the reason. All of it is taken on, or nothing.
+ */
+export const routeUnblockMutation = (options?: Partial<Options<RouteUnblockData>>): UseMutationOptions<RouteUnblockResponse, RouteUnblockError, Options<RouteUnblockData>> => {
+    const mutationOptions: UseMutationOptions<RouteUnblockResponse, RouteUnblockError, Options<RouteUnblockData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await routeUnblock({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
 
 export const listBatchesQueryKey = (options: Options<ListBatchesData>) => createQueryKey('listBatches', options);
 

@@ -1,0 +1,49 @@
+package api
+
+import (
+	"context"
+
+	"github.com/wechat-steward/steward/blacklist"
+)
+
+func (s *server) RouteBlock(ctx context.Context, req RouteBlockRequestObject) (RouteBlockResponseObject, error) {
+	routed, replayed, err := s.route(ctx, req.TenantID, blacklist.ActionBlock, blacklist.RouteRequest{
+		Request: blacklist.Request{
+			OpenIDs: req.Body.Openids, Reason: orZero(req.Body.Reason), Until: req.Body.Until, IdempotencyKey: orZero(req.Params.IdempotencyKey),
+		},
+		AssumeAppID: orZero(req.Body.AssumeAppid),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return RouteBlock202JSONResponse{Body: routed, Headers: RouteBlock202ResponseHeaders{IdempotencyReplayed: replayed}}, nil
+}
+
+func (s *server) RouteUnblock(ctx context.Context, req RouteUnblockRequestObject) (RouteUnblockResponseObject, error) {
+	routed, replayed, err := s.route(ctx, req.TenantID, blacklist.ActionUnblock, blacklist.RouteRequest{
+		Request: blacklist.Request{
+			OpenIDs: req.Body.Openids, Reason: orZero(req.Body.Reason), IdempotencyKey: orZero(req.Params.IdempotencyKey),
+		},
+		AssumeAppID: orZero(req.Body.AssumeAppid),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return RouteUnblock202JSONResponse{Body: routed, Headers: RouteUnblock202ResponseHeaders{IdempotencyReplayed: replayed}}, nil
+}
+
+func (s *server) route(ctx context.Context, tenant string, action blacklist.Action, req blacklist.RouteRequest) (Routed, *string, error) {
+	tenantID, err := parseID(tenant)
+	if err != nil {
+		return Routed{}, nil, err
+	}
+	routed, replayed, err := s.Blacklist.Route(ctx, principalOf(ctx), tenantID, action, req)
+	if err != nil {
+		return Routed{}, nil, err
+	}
+	return Routed{Batches: mapSlice(routed.Batches, batchFrom), Unrouted: mapSlice(routed.Unrouted, unroutedFrom)}, replayedHeader(replayed), nil
+}
+
+func unroutedFrom(u blacklist.Unrouted) Unrouted {
+	return Unrouted{Openid: u.OpenID, Why: UnroutedWhy(u.Why), Appid: given(u.AppID)}
+}
