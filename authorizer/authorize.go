@@ -87,7 +87,8 @@ func (s *Service) authorize(ctx context.Context, g grant) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	if done.exchanged {
+	// Where the push was first, its job may still be reading: the merchant's browser wants the name all the same.
+	if done.exchanged || (done.account.ID != uuid.Nil && done.account.ProfileReadAt == nil) {
 		s.readProfileOrLater(ctx, done.account.ID)
 	}
 	return done, done.refused
