@@ -289,6 +289,9 @@ func requireHealthy(t *testing.T, b *bundle, appids []string) {
 // Two processes are killed a hundred times each, at random, while tokens of some seconds' life are renewed all the time and
 // WeChat takes its time to answer what it has done already.
 func TestTwoHundredKillsLoseNoAccount(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a minute")
+	}
 	t.Parallel()
 	const accounts, kills, together = 12, 200, 2
 	b := setup(t)
@@ -344,6 +347,9 @@ func total(counts map[string]int) (sum int) {
 
 // The database is away for twenty seconds while tokens end and are asked for; a renewal is under way when it goes.
 func TestTokensOutliveADatabaseThatStops(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a minute")
+	}
 	t.Parallel()
 	b, server := setupWithOwnDatabase(t)
 	require.NoError(t, b.sim.Change(rotating))
@@ -373,6 +379,9 @@ func TestTokensOutliveADatabaseThatStops(t *testing.T) {
 
 // A renewal that hangs for a minute holds up nobody who has a token that lives, nor any other account; and its lock frees itself.
 func TestARenewalThatHangsForAMinute(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a minute")
+	}
 	t.Parallel()
 	b := setup(t)
 	appids := b.connectMany(3)
