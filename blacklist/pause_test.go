@@ -140,7 +140,8 @@ func TestPausing(t *testing.T) {
 		afterFirst(b, pathBlock, func() { _ = b.Sim.Revoke(b.account.AppID) })
 		b.start(t)
 		batch := b.status(t, b.block(t, b.openids(0, 45)...).ID, blacklist.StatusPaused)
-		require.Equal(t, blacklist.Counts{Total: 45, Done: 20, Pending: 25}, batch.Counts)
+		require.Contains(t, []int{20, 40}, batch.Counts.Done, "what was in the air may have come through")
+		require.Equal(t, 45-batch.Counts.Done, batch.Counts.Pending)
 		require.Nil(t, batch.PausedUntil)
 		require.NotEmpty(t, batch.PauseReason)
 
@@ -163,7 +164,7 @@ func TestPausing(t *testing.T) {
 		afterFirst(b, pathBlock, func() { _, _ = b.Sim.SetPermissionSets(b.account.AppID, 1, 3) })
 		b.start(t)
 		batch := b.status(t, b.block(t, b.openids(0, 45)...).ID, blacklist.StatusPaused)
-		require.Equal(t, 20, batch.Counts.Done)
+		require.Contains(t, []int{20, 40}, batch.Counts.Done, "what was in the air may have come through")
 		require.Equal(t, 61007, *batch.PauseErrCode)
 
 		// Our copy of the permission sets still says that it may: no reason to ask WeChat again.
