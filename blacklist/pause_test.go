@@ -121,10 +121,11 @@ func TestPausing(t *testing.T) {
 		require.Equal(t, -1, *batch.PauseErrCode)
 
 		// The second pause is longer.
+		calls := b.Sim.CallCount(pathBlock)
 		first := batch.PausedUntil.Sub(b.Clock.Now())
 		b.Clock.Advance(first + time.Second)
 		b.sweep(t)
-		b.eventually(t, func() bool { return b.Sim.CallCount(pathBlock) == 6 }, "tries after the pause")
+		b.eventually(t, func() bool { return b.Sim.CallCount(pathBlock) >= calls+3 }, "tries after the pause")
 		batch = b.status(t, batch.ID, blacklist.StatusPaused)
 		require.Greater(t, batch.PausedUntil.Sub(b.Clock.Now()), first)
 
