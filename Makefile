@@ -33,8 +33,8 @@ test-web: web/node_modules ## Tests of the console
 	$(NPM) test
 
 .PHONY: test-docker
-test-docker: ## Go tests again but for the longest, with PostgreSQL in containers only; TEST_POSTGRES_IMAGE names another image
-	TEST_REQUIRE_DOCKER=1 go test -count=1 -short ./...
+test-docker: ## Go tests again, with PostgreSQL in containers only; TEST_POSTGRES_IMAGE names another image
+	TEST_REQUIRE_DOCKER=1 go test -count=1 ./...
 
 .PHONY: e2e
 e2e: web/node_modules ## The whole in a headless Chromium

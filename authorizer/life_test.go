@@ -28,9 +28,6 @@ type life struct {
 // TestLife_ARevokedAccountNeverCallsAndALiveOneAlwaysCan lets accounts authorize, change their sets, revoke, and their
 // tokens expire, rotate and get lost in every order, in two processes.
 func TestLife_ARevokedAccountNeverCallsAndALiveOneAlwaysCan(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes half a minute")
-	}
 	w := setup(t, settings(func(s *simulator.Settings) {
 		s.RotateOnRenew, s.RotateOnReauthorize, s.OverlapSeconds, s.RefreshTokenOverlapSeconds = true, true, 0, 0
 		s.TicketLifetimeSeconds = 1 << 30

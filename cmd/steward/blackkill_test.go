@@ -20,9 +20,6 @@ import (
 // Two processes are killed a hundred times each, at random, while twenty batches block and unblock the same people of
 // five accounts, one upon the other.
 func TestTwoHundredKillsLoseAndDoubleNoWish(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes a minute")
-	}
 	t.Parallel()
 	const accounts, people, batches, kills, together = 5, 120, 20, 200, 2
 	b := setup(t)
