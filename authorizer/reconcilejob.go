@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/wechat-steward/steward/component"
+	"github.com/wechat-steward/steward/lease"
 	"github.com/wechat-steward/steward/tenant"
 	"github.com/wechat-steward/steward/token"
 )
@@ -22,8 +23,6 @@ const (
 	nightSpan = time.Hour
 	// reconcileFor is how long one job goes on; the next sweep begins another where it left off.
 	reconcileFor = 40 * time.Second
-	// leaseRenewal leaves time for two renewals to fail, see renewLease.
-	leaseRenewal = 3 * time.Second
 	// turnPatience is how long a job may take to begin; then it gets a rival, and the first of them to come has the turn.
 	turnPatience = 15 * time.Second
 	// leaveWithin bounds recording what came of a turn.
@@ -34,17 +33,12 @@ const (
 	mostRefusals = 3
 )
 
-var (
-	// errLeaseLost: somebody else works on the reconciliation now, or it has ended.
-	errLeaseLost = errors.New("another process took over")
-	// errIncomplete: the list ended cleanly, and yet cannot be all of it.
-	errIncomplete = errors.New("WeChat's list of authorizers contradicts itself")
-)
+// errIncomplete: the list ended cleanly, and yet cannot be all of it.
+var errIncomplete = errors.New("WeChat's list of authorizers contradicts itself")
 
-// What happens to a lease when its holder writes to the reconciliation. A holder that says nothing keeps it for ten seconds:
-// as long is the work of a killed process left lying.
+// What happens to a lease when its holder writes to the reconciliation.
 const (
-	renewLease = `lease_until = now() + interval '10 seconds'`
+	renewLease = `lease_until = now() + interval '` + lease.Interval + `'`
 	freeLease  = `lease_holder = '', lease_until = '-infinity'`
 )
 
@@ -139,9 +133,9 @@ func (s *Service) reconcile(ctx context.Context, id uuid.UUID) error {
 	if err != nil || r == nil {
 		return err
 	}
-	held, stop := r.keepLease(ctx)
+	held, stop := lease.Keep(ctx, r.renew)
 	err = r.work(held)
-	lost := errors.Is(err, errLeaseLost) || errors.Is(context.Cause(held), errLeaseLost)
+	lost := errors.Is(err, lease.ErrLost) || errors.Is(context.Cause(held), lease.ErrLost)
 	stop()
 	if lost {
 		return nil
@@ -178,31 +172,13 @@ func (s *Service) takeReconciliation(ctx context.Context, id uuid.UUID) (*reconc
 	return r, nil
 }
 
-// keepLease renews the lease until stop is called. The context that it returns ends when ctx does, and when the lease is lost.
-func (r *reconciler) keepLease(ctx context.Context) (held context.Context, stop func()) {
-	held, lose := context.WithCancelCause(ctx)
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		tick := time.NewTicker(leaseRenewal)
-		defer tick.Stop()
-		for {
-			select {
-			case <-held.Done():
-				return
-			case <-tick.C:
-			}
-			// Another error says nothing about who holds the lease; the next renewal or the next page will tell.
-			if err := r.update(held, r.service.pool, renewLease); errors.Is(err, errLeaseLost) {
-				lose(err)
-				return
-			}
-		}
-	}()
-	return held, func() {
-		lose(nil)
-		<-stopped
+// renew prolongs the lease; false: somebody else has it.
+func (r *reconciler) renew(ctx context.Context) (bool, error) {
+	err := r.update(ctx, r.service.pool, renewLease)
+	if errors.Is(err, lease.ErrLost) {
+		return false, nil
 	}
+	return err == nil, err
 }
 
 // execer is a pool or a transaction.
@@ -214,7 +190,7 @@ type execer interface {
 func (r *reconciler) update(ctx context.Context, db execer, set string, args ...any) error {
 	tag, err := db.Exec(ctx, `UPDATE reconciliations SET `+set+` WHERE id = $1 AND lease_holder = $2`, append([]any{r.id, r.holder}, args...)...)
 	if err == nil && tag.RowsAffected() == 0 {
-		return errLeaseLost
+		return lease.ErrLost
 	}
 	return err
 }
@@ -249,7 +225,7 @@ func (r *reconciler) leave(ctx context.Context, cause error) error {
 	} else {
 		err = r.fail(ctx, cause)
 	}
-	if err != nil && !errors.Is(err, errLeaseLost) {
+	if err != nil && !errors.Is(err, lease.ErrLost) {
 		return fmt.Errorf("leave reconciliation: %w", err)
 	}
 	return nil

@@ -2,7 +2,6 @@ package blacklist
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -195,6 +194,3 @@ func (s *Service) auditWishes(ctx context.Context, tx pgx.Tx, w wishes) error {
 		TenantID: w.tenantID, Action: "blacklist." + string(w.action), Target: "authorizer:" + w.appid, Reason: w.reason, Detail: detail,
 	})
 }
-
-// errLeaseLost ends a job whose lease somebody else holds now: what it did after losing it is not recorded.
-var errLeaseLost = errors.New("blacklist: another process has taken over this work")

@@ -34,13 +34,6 @@ func PauseAfter(err error, failures int, now time.Time) Pause {
 	return Pause{p.until, p.awaitsAccount, p.reason, p.errcode, p.rid}
 }
 
-var (
-	KeepLease    = keepLease
-	ErrLeaseLost = errLeaseLost
-)
-
-const LeaseRenewal = leaseRenewal
-
 // PlainText is what an import reads in a cell of a CSV file.
 var PlainText = plainText
 

@@ -10,6 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
+
+	"github.com/wechat-steward/steward/lease"
 )
 
 // The lock that guards the moment in which a push job ends. Whoever writes wishes holds it shared from before the first of
@@ -115,7 +117,7 @@ func (s *Service) takeLane(ctx context.Context, args pushArgs) (*lane, error) {
 		)
 		SELECT l.generation, l.failures, l.awaits_account OR l.held_at IS NOT NULL OR coalesce(l.paused_until > $6, false), EXISTS (SELECT FROM taken)
 		FROM blacklist_lanes l WHERE l.tenant_id = $1 AND l.authorizer_id = $2`,
-		args.TenantID, args.AuthorizerID, args.Generation, l.holder, leaseFor, s.now()).
+		args.TenantID, args.AuthorizerID, args.Generation, l.holder, lease.For, s.now()).
 		Scan(&generation, &l.failures, &rests, &taken)
 	switch {
 	case err != nil:
@@ -133,7 +135,7 @@ func (s *Service) takeLane(ctx context.Context, args pushArgs) (*lane, error) {
 // renew prolongs the lease; false: somebody else has it.
 func (l *lane) renew(ctx context.Context) (bool, error) {
 	tag, err := l.service.pool.Exec(ctx, `UPDATE blacklist_lanes SET lease_until = now() + $4::interval WHERE tenant_id = $1 AND authorizer_id = $2 AND lease_holder = $3`,
-		l.tenantID, l.authorizerID, l.holder, leaseFor)
+		l.tenantID, l.authorizerID, l.holder, lease.For)
 	return tag.RowsAffected() == 1, err
 }
 
@@ -166,7 +168,7 @@ func (l *lane) finish(ctx context.Context, job *river.Job[pushArgs]) (bool, erro
 			return err
 		}
 		if tag.RowsAffected() == 0 {
-			return errLeaseLost
+			return lease.ErrLost
 		}
 		done = true
 		return completeJob(ctx, tx, job)
@@ -186,7 +188,7 @@ func (l *lane) stand(ctx context.Context, job *river.Job[pushArgs]) error {
 			return err
 		}
 		if tag.RowsAffected() == 0 {
-			return errLeaseLost
+			return lease.ErrLost
 		}
 		return completeJob(ctx, tx, job)
 	})
@@ -213,7 +215,7 @@ func (l *lane) rest(ctx context.Context, job *river.Job[pushArgs], p pause) erro
 			return err
 		}
 		if tag.RowsAffected() == 0 {
-			return errLeaseLost
+			return lease.ErrLost
 		}
 		return completeJob(ctx, tx, job)
 	})

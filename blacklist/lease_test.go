@@ -1,73 +1,12 @@
 package blacklist_test
 
 import (
-	"context"
-	"errors"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/wechat-steward/steward/blacklist"
 )
-
-func TestKeepLease(t *testing.T) {
-	t.Parallel()
-
-	t.Run("RenewsUntilItIsStopped", func(t *testing.T) {
-		t.Parallel()
-		synctest.Test(t, func(t *testing.T) {
-			renewals := 0
-			held, stop := blacklist.KeepLease(t.Context(), func(context.Context) (bool, error) {
-				renewals++
-				return true, nil
-			})
-			time.Sleep(3*blacklist.LeaseRenewal + time.Millisecond)
-			require.NoError(t, held.Err())
-			stop()
-			require.Equal(t, 3, renewals)
-			require.Error(t, held.Err())
-		})
-	})
-
-	t.Run("EndsTheWorkWhenSomebodyElseHasIt", func(t *testing.T) {
-		t.Parallel()
-		synctest.Test(t, func(t *testing.T) {
-			held, stop := blacklist.KeepLease(t.Context(), func(context.Context) (bool, error) { return false, nil })
-			<-held.Done()
-			require.ErrorIs(t, context.Cause(held), blacklist.ErrLeaseLost)
-			stop()
-		})
-	})
-
-	t.Run("SurvivesARenewalThatFails", func(t *testing.T) {
-		t.Parallel()
-		synctest.Test(t, func(t *testing.T) {
-			held, stop := blacklist.KeepLease(t.Context(), func(context.Context) (bool, error) { return false, errors.New("no database") })
-			time.Sleep(2 * blacklist.LeaseRenewal)
-			require.NoError(t, held.Err())
-			stop()
-		})
-	})
-
-	t.Run("IsKeptWhileACallThatIsUnderWayAtShutdownEnds", func(t *testing.T) {
-		t.Parallel()
-		synctest.Test(t, func(t *testing.T) {
-			renewals := 0
-			ctx, cancel := context.WithCancel(t.Context())
-			held, stop := blacklist.KeepLease(ctx, func(ctx context.Context) (bool, error) {
-				renewals++
-				return true, ctx.Err()
-			})
-			cancel()
-			require.Error(t, held.Err())
-			time.Sleep(2*blacklist.LeaseRenewal + time.Millisecond)
-			stop()
-			require.Equal(t, 2, renewals)
-		})
-	})
-}
 
 func TestLeaseIsRenewedWhileWeChatTakesItsTime(t *testing.T) {
 	t.Parallel()

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/riverqueue/river"
 
+	"github.com/wechat-steward/steward/lease"
 	"github.com/wechat-steward/steward/wechat"
 )
 
@@ -54,7 +55,7 @@ func (w *pushWorker) Work(ctx context.Context, job *river.Job[pushArgs]) error {
 	case err != nil:
 		return err
 	}
-	held, stop := keepLease(ctx, l.renew)
+	held, stop := lease.Keep(ctx, l.renew)
 	defer stop()
 	err = l.push(held, job)
 	// Whatever the reason for ending, a lease that is still ours must not keep the next job waiting.
@@ -63,7 +64,7 @@ func (w *pushWorker) Work(ctx context.Context, job *river.Job[pushArgs]) error {
 	if releaseErr := l.release(store); err == nil {
 		err = releaseErr
 	}
-	if errors.Is(err, errLeaseLost) || errors.Is(context.Cause(held), errLeaseLost) {
+	if errors.Is(err, lease.ErrLost) || errors.Is(context.Cause(held), lease.ErrLost) {
 		return nil // the work goes on elsewhere, under a job of its own
 	}
 	return err

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
+	"github.com/wechat-steward/steward/lease"
 	"github.com/wechat-steward/steward/tenant"
 	"github.com/wechat-steward/steward/wechat"
 )
@@ -50,13 +51,13 @@ func (w *pullWorker) Work(ctx context.Context, job *river.Job[pullArgs]) error {
 	if err != nil || r == nil {
 		return err
 	}
-	held, stop := keepLease(ctx, r.renew)
+	held, stop := lease.Keep(ctx, r.renew)
 	defer stop()
 	err = r.read(held)
 	store, cancel := context.WithTimeout(context.WithoutCancel(ctx), swapWithin)
 	defer cancel()
 	switch {
-	case errors.Is(err, errLeaseLost), errors.Is(context.Cause(held), errLeaseLost):
+	case errors.Is(err, lease.ErrLost), errors.Is(context.Cause(held), lease.ErrLost):
 		return nil // another job reads it now
 	case err == nil:
 		return r.end(store)
@@ -97,7 +98,7 @@ func (s *Service) takePull(ctx context.Context, args pullArgs) (*reader, error) 
 			WHERE p.tenant_id = $1 AND p.id = $2 AND p.generation = $3 AND p.status IN ('queued', 'running')
 			  AND (p.lease_holder = '' OR p.lease_until < now()) AND a.tenant_id = p.tenant_id AND a.id = p.authorizer_id
 			RETURNING p.authorizer_id, a.appid, p.began_seq`,
-			args.TenantID, args.PullID, args.Generation, r.holder, leaseFor, s.now()).Scan(&r.authorizerID, &r.appid, &r.beganSeq)
+			args.TenantID, args.PullID, args.Generation, r.holder, lease.For, s.now()).Scan(&r.authorizerID, &r.appid, &r.beganSeq)
 		if err != nil {
 			return err
 		}
@@ -120,7 +121,7 @@ func (r *reader) discard(ctx context.Context, tx pgx.Tx) error {
 
 func (r *reader) renew(ctx context.Context) (bool, error) {
 	tag, err := r.service.pool.Exec(ctx, `UPDATE blacklist_pulls SET lease_until = now() + $4::interval WHERE tenant_id = $1 AND id = $2 AND lease_holder = $3`,
-		r.tenantID, r.id, r.holder, leaseFor)
+		r.tenantID, r.id, r.holder, lease.For)
 	return tag.RowsAffected() == 1, err
 }
 
@@ -202,7 +203,7 @@ func (r *reader) stage(ctx context.Context, openids []string, total int, seen *i
 			return fmt.Errorf("store page: %w", err)
 		}
 		*seen += int(tag.RowsAffected())
-		return r.fenced(store, tx, `read = $4, total = $5, lease_until = now() + $6::interval`, *seen, total, leaseFor)
+		return r.fenced(store, tx, `read = $4, total = $5, lease_until = now() + $6::interval`, *seen, total, lease.For)
 	})
 }
 
@@ -214,7 +215,7 @@ func (r *reader) fenced(ctx context.Context, tx pgx.Tx, set string, args ...any)
 		return fmt.Errorf("update pull: %w", err)
 	}
 	if tag.RowsAffected() == 0 {
-		return errLeaseLost
+		return lease.ErrLost
 	}
 	return nil
 }
@@ -242,7 +243,7 @@ func (r *reader) end(ctx context.Context) error {
 			Detail: map[string]any{"pull_id": r.id, "added": added, "removed": removed},
 		})
 	})
-	if errors.Is(err, errLeaseLost) {
+	if errors.Is(err, lease.ErrLost) {
 		return nil
 	}
 	if err != nil {
@@ -296,7 +297,7 @@ func (r *reader) fail(ctx context.Context, cause error) error {
 		return r.fenced(ctx, tx, `status = 'failed', error = $4, errcode = $5, rid = $6, ended_at = $7, lease_holder = '', lease_until = NULL`,
 			f.text, f.errcode, f.rid, r.service.now())
 	})
-	if errors.Is(err, errLeaseLost) {
+	if errors.Is(err, lease.ErrLost) {
 		return nil
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/wechat-steward/steward/lease"
 	"github.com/wechat-steward/steward/wechat"
 )
 
@@ -139,7 +140,7 @@ func (l *lane) record(ctx context.Context, lists []landed) (held, withdrawn bool
 	err = pgx.BeginFunc(ctx, l.service.pool, func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, recordOutcomes, args).Scan(&held, &withdrawn)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return errLeaseLost
+			return lease.ErrLost
 		}
 		return err
 	})
@@ -165,7 +166,7 @@ func (l *lane) recordArgs(lists []landed) pgx.NamedArgs {
 		}
 	}
 	return pgx.NamedArgs{
-		"tenant_id": l.tenantID, "authorizer_id": l.authorizerID, "holder": l.holder, "lease": leaseFor, "now": l.service.now(), "began": began, "withdrawals": l.withdrawals,
+		"tenant_id": l.tenantID, "authorizer_id": l.authorizerID, "holder": l.holder, "lease": lease.For, "now": l.service.now(), "began": began, "withdrawals": l.withdrawals,
 		"openids": openids, "wants": wants, "wishes": wishes, "batches": batches,
 		"accepted": accepted, "errcodes": errcodes, "rids": rids, "errors": texts,
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
+	"github.com/wechat-steward/steward/lease"
 	"github.com/wechat-steward/steward/tenant"
 )
 
@@ -20,18 +21,15 @@ const (
 	callTimeout = 30 * time.Second
 	// jobTimeout leaves the queue, which allows a minute, time to note what came of a job.
 	jobTimeout = 55 * time.Second
-	// leaseRenewal leaves time for two renewals to fail, see renewLease.
-	leaseRenewal = 3 * time.Second
 	// turnPatience is how long a job may wait for its turn; then it gets a rival, and the first of them to come has it.
 	turnPatience = time.Minute
 	// storeWithin bounds recording what came of a step.
 	storeWithin = 20 * time.Second
 )
 
-// What happens to a lease when its holder writes to the directory. A holder that says nothing keeps it for ten seconds: as
-// long is the work of a killed process left lying.
+// What happens to a lease when its holder writes to the directory.
 const (
-	renewLease = `lease_until = now() + interval '10 seconds'`
+	renewLease = `lease_until = now() + interval '` + lease.Interval + `'`
 	freeLease  = `lease_holder = '', lease_until = '-infinity'`
 )
 
@@ -40,9 +38,6 @@ func hasWork(now string) string {
 	return `(chore <> '' OR (staged AND sync_status <> 'running') OR (sync_status IN ('queued', 'running') AND sync_next_try_at <= ` + now + `)
 		OR (fill_due AND fill_next_try_at <= ` + now + `))`
 }
-
-// errLeaseLost: somebody else works on the directory now, or it was turned on or off.
-var errLeaseLost = errors.New("another process took over")
 
 // directoryID names a directory.
 type directoryID struct {
@@ -100,14 +95,14 @@ func (s *Service) tend(ctx context.Context, id directoryID) error {
 	if err != nil || t == nil {
 		return err
 	}
-	held, stop := t.keepLease(ctx)
+	held, stop := lease.Keep(ctx, t.renew)
 	err = t.work(held)
-	if errors.Is(context.Cause(held), errLeaseLost) {
-		err = errLeaseLost
+	if errors.Is(context.Cause(held), lease.ErrLost) {
+		err = lease.ErrLost
 	}
 	stop()
 	switch {
-	case errors.Is(err, errLeaseLost):
+	case errors.Is(err, lease.ErrLost):
 		return nil
 	case ctx.Err() != nil:
 		err = nil // we are stopping; the sweep of another process finds what is left
@@ -145,33 +140,11 @@ func (s *Service) take(ctx context.Context, id directoryID) (*tender, error) {
 	return t, nil
 }
 
-// keepLease renews the lease until stop is called. The context that it returns ends when ctx does, and when the lease is lost.
-func (t *tender) keepLease(ctx context.Context) (held context.Context, stop func()) {
-	held, lose := context.WithCancelCause(ctx)
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		tick := time.NewTicker(leaseRenewal)
-		defer tick.Stop()
-		for {
-			select {
-			case <-held.Done():
-				return
-			case <-tick.C:
-			}
-			tag, err := t.service.pool.Exec(held, `UPDATE follower_directories SET `+renewLease+` WHERE tenant_id = $1 AND authorizer_id = $2 AND lease_holder = $3`,
-				t.TenantID, t.AuthorizerID, t.holder)
-			// An error says nothing about who holds the lease; the next renewal or the next step will tell.
-			if err == nil && tag.RowsAffected() == 0 {
-				lose(errLeaseLost)
-				return
-			}
-		}
-	}()
-	return held, func() {
-		lose(nil)
-		<-stopped
-	}
+// renew prolongs the lease; false: somebody else has it.
+func (t *tender) renew(ctx context.Context) (bool, error) {
+	tag, err := t.service.pool.Exec(ctx, `UPDATE follower_directories SET `+renewLease+` WHERE tenant_id = $1 AND authorizer_id = $2 AND lease_holder = $3`,
+		t.TenantID, t.AuthorizerID, t.holder)
+	return tag.RowsAffected() == 1, err
 }
 
 // work goes from step to step until the turn is over or nothing is left to do. Each step begins with a look at the directory,
@@ -188,7 +161,7 @@ func (t *tender) work(ctx context.Context) error {
 			return nil
 		}
 		err = step(ctx, st)
-		if err != nil && failed != nil && !errors.Is(err, errLeaseLost) && ctx.Err() == nil {
+		if err != nil && failed != nil && !errors.Is(err, lease.ErrLost) && ctx.Err() == nil {
 			err = failed(ctx, st, err)
 		}
 		if err != nil {
@@ -227,7 +200,7 @@ func (t *tender) look(ctx context.Context) (state, error) {
 		Scan(&st.unionids, &st.chore, &st.staged, &st.followers, &st.syncStatus, &st.syncPhase, &st.syncDue,
 			&st.seq, &st.cursor, &st.readings, &st.read, &st.failures, &st.fillDue, &st.fillFailure)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return st, errLeaseLost
+		return st, lease.ErrLost
 	}
 	if err != nil {
 		return st, fmt.Errorf("read directory: %w", err)
@@ -268,7 +241,7 @@ func (t *tender) fenced(ctx context.Context, do func(ctx context.Context, tx pgx
 			return err
 		}
 		if tag.RowsAffected() == 0 {
-			return errLeaseLost
+			return lease.ErrLost
 		}
 		return do(store, tx)
 	})
@@ -290,7 +263,7 @@ func (t *tender) leave(ctx context.Context) error {
 		}
 		return t.service.giveTurn(ctx, tx, t.directoryID)
 	})
-	if err != nil && !errors.Is(err, errLeaseLost) {
+	if err != nil && !errors.Is(err, lease.ErrLost) {
 		return fmt.Errorf("leave directory: %w", err)
 	}
 	return nil

@@ -9,7 +9,7 @@ repository=$PWD
 lint=$(go tool -modfile=tools/go.mod -n golangci-lint)
 
 steward=github.com/wechat-steward/steward
-own="alert api authorizer blacklist cmd/steward component follower internal/factory internal/localpg internal/testdb keyring migrations secret
+own="alert api authorizer blacklist cmd/steward component follower internal/factory internal/localpg internal/testdb keyring lease migrations secret
 	tenant token wechat wechat/simulator web"
 foreign="github.com/jackc/pgx/v5 github.com/labstack/echo/v4 github.com/stretchr/testify
 	github.com/testcontainers/testcontainers-go github.com/tink-crypto/tink-go/v2 pgregory.net/rapid example.org/other"
@@ -23,6 +23,7 @@ secret/x.go              tenant wechat internal/testdb github.com/jackc/pgx/v5 e
 tenant/x.go              wechat component authorizer blacklist api web migrations internal/testdb github.com/labstack/echo/v4
 keyring/x.go             tenant component authorizer api wechat migrations internal/testdb github.com/labstack/echo/v4
 token/x.go               tenant alert component api wechat/simulator internal/testdb github.com/jackc/pgx/v5 example.org/other
+lease/x.go               tenant alert token secret api internal/testdb github.com/jackc/pgx/v5 example.org/other
 alert/x.go               component authorizer api secret wechat migrations internal/testdb github.com/labstack/echo/v4
 component/x.go           authorizer blacklist api web migrations wechat/simulator internal/testdb github.com/labstack/echo/v4
 authorizer/x.go          follower blacklist api web migrations wechat/simulator internal/testdb github.com/labstack/echo/v4
@@ -49,7 +50,7 @@ keyring/a_test.go        component wechat internal/testdb internal/factory githu
 token/a.go               secret wechat
 alert/a.go               tenant token github.com/jackc/pgx/v5
 component/a.go           alert token tenant secret wechat github.com/jackc/pgx/v5
-authorizer/a.go          component alert token tenant secret wechat github.com/jackc/pgx/v5
+authorizer/a.go          lease component alert token tenant secret wechat github.com/jackc/pgx/v5
 follower/a.go            authorizer token tenant wechat github.com/jackc/pgx/v5
 blacklist/a.go           follower authorizer component tenant wechat github.com/jackc/pgx/v5
 blacklist/a_test.go      wechat/simulator internal/testdb internal/factory secret github.com/stretchr/testify
