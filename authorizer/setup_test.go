@@ -30,7 +30,7 @@ const (
 )
 
 // patience is for things that take milliseconds, on a machine that may be busy.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 func setup(t *testing.T, opts ...factory.WorldOptions) *factory.World {
 	t.Helper()

@@ -18,7 +18,7 @@ import (
 )
 
 // patience is for things that take milliseconds, on a machine that may be busy.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 var place = secret.Place{Table: "components", Column: "appsecret", Row: "wx1"}
 

@@ -17,7 +17,7 @@ import (
 )
 
 // patience is how long a test waits for what should take far less, so that a busy machine fails no test.
-const patience = 25 * time.Second
+const patience = 60 * time.Second
 
 // eventually polls until ok, which runs on the test's own goroutine and may fail the test.
 func eventually(t testing.TB, what string, ok func() bool) {
