@@ -1080,8 +1080,11 @@ type BlacklistPage struct {
 	NextCursor *string          `json:"next_cursor"`
 	SyncedAt   *time.Time       `json:"synced_at"`
 
-	// Total How many the filter matches
+	// Total How many the filters match, on all pages. All who are blocked are always counted; what other filters match, up to 10,000
 	Total int `json:"total"`
+
+	// TotalIsAtLeast Counting ended at `total`: there are more
+	TotalIsAtLeast bool `json:"total_is_at_least"`
 }
 
 // BlacklistQuotas defines model for BlacklistQuotas.

@@ -157,7 +157,7 @@ func (s *server) ListBlacklist(ctx context.Context, req ListBlacklistRequestObje
 		return nil, err
 	}
 	return ListBlacklist200JSONResponse{
-		Data: mapSlice(page.Entries, entryFrom), NextCursor: nextCursor(page.Next), Total: page.Total, SyncedAt: stampOrNil(page.SyncedAt),
+		Data: mapSlice(page.Entries, entryFrom), NextCursor: nextCursor(page.Next), Total: page.Total, TotalIsAtLeast: page.AtLeast, SyncedAt: stampOrNil(page.SyncedAt),
 	}, nil
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
+	"github.com/sony/gobreaker/v2"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/wechat-steward/steward/authorizer"
@@ -100,6 +101,8 @@ type Config struct {
 	Calls int
 	// SearchTimeout ends a search that has to look at too many entries, see [ErrSearchTooWide]. 0: five seconds.
 	SearchTimeout time.Duration
+	// Break is how long no calls are made for the accounts of a component after calls for several of them have failed. 0: 15 seconds.
+	Break time.Duration
 	// Slice is how long a push job works for one account before others have their turn. 0: 20 seconds.
 	Slice time.Duration
 }
@@ -118,6 +121,7 @@ type Service struct {
 	slice       time.Duration
 	calls       *semaphore.Weighted
 	transfers   *semaphore.Weighted
+	breakers    breakers
 
 	searchTimeout time.Duration
 }
@@ -151,6 +155,9 @@ func NewService(cfg Config) (*Service, error) {
 		slice:       orDefault(cfg.Slice, 20*time.Second),
 		calls:       semaphore.NewWeighted(int64(cmp.Or(max(cfg.Calls, 0), defaultCalls))),
 		transfers:   semaphore.NewWeighted(mostTransfers),
+		breakers: breakers{pause: orDefault(cfg.Break, defaultBreak), changed: func(component string, from, to gobreaker.State) {
+			cfg.Logger.Warn("blacklist calls of a component's accounts: the breaker has changed", "component_appid", component, "from", from.String(), "to", to.String())
+		}},
 
 		searchTimeout: orDefault(cfg.SearchTimeout, 5*time.Second),
 	}, nil

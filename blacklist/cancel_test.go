@@ -157,6 +157,7 @@ func TestCancel(t *testing.T) {
 		b := setup(t, 1)
 		b.exec(t, `INSERT INTO blacklist_entries (tenant_id, authorizer_id, openid, actual, actual_at, actual_seq) VALUES ($1, $2, $3, 'blocked', $4, 1)`,
 			b.tenantID, b.account.ID, b.openid(0), b.Clock.Now())
+		b.exec(t, `INSERT INTO blacklist_lanes (tenant_id, authorizer_id, blocked) VALUES ($1, $2, 1)`, b.tenantID, b.account.ID)
 		b.cancel(t, b.unblock(t, b.openid(0)).ID)
 		require.Equal(t, blacklist.Entry{OpenID: b.openid(0), Actual: "blocked", ActualAt: new(b.Clock.Now())}, b.entry(t, b.openid(0)))
 	})

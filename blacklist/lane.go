@@ -90,6 +90,7 @@ type lane struct {
 	service      *Service
 	tenantID     uuid.UUID
 	authorizerID uuid.UUID
+	component    string // the appid of the account's component
 	holder       string
 	failures     int    // pauses in a row
 	accountSeen  string // what the account was like before the calls
@@ -208,7 +209,7 @@ func (l *lane) rest(ctx context.Context, job *river.Job[pushArgs], p pause) erro
 			WHERE tenant_id = @tenant_id AND authorizer_id = @authorizer_id AND lease_holder = @holder`,
 			pgx.NamedArgs{
 				"until": p.until, "awaits_account": p.awaitsAccount, "account_seen": l.accountSeen, "reason": p.reason,
-				"errcode": p.errcode, "rid": p.rid, "failures": l.failures + 1,
+				"errcode": p.errcode, "rid": p.rid, "failures": p.failures,
 				"tenant_id": l.tenantID, "authorizer_id": l.authorizerID, "holder": l.holder,
 			})
 		if err != nil {

@@ -69,11 +69,15 @@ type ListParams struct {
 	Cursor  string // Next of the page before
 }
 
+// MaxCounted is how far the entries are counted that filters match. All who are blocked are always counted.
+const MaxCounted = 10_000
+
 // Page is a page of entries, by openid.
 type Page struct {
 	Entries  []Entry
 	Next     string
-	Total    int        // entries that the filter matches, on all pages
+	Total    int        // entries that the filters match, on all pages
+	AtLeast  bool       // Total is where counting ended, see MaxCounted: there are more
 	SyncedAt *time.Time // when WeChat's whole list was last pulled; nil: never
 }
 
@@ -106,7 +110,10 @@ func (s *Service) List(ctx context.Context, p tenant.Principal, tenantID uuid.UU
 				return err
 			}
 		}
-		page, err = readPage(ctx, tx, where, args, limited(params.Limit))
+		if page.Total, page.AtLeast, page.SyncedAt, err = count(ctx, tx, params, where, args); err != nil {
+			return err
+		}
+		page.Entries, page.Next, err = readPage(ctx, tx, where, args, limited(params.Limit))
 		return err
 	})
 	if ended, is := errors.AsType[*pgconn.PgError](err); is && ended.Code == queryCanceled && ctx.Err() == nil {
@@ -203,35 +210,46 @@ func (p ListParams) filters() map[string]any {
 	return given
 }
 
+// isPlain tells whether the list is that of all who are blocked.
+func (p ListParams) isPlain() bool {
+	p.Limit, p.Cursor = 0, ""
+	return p == ListParams{} || p == ListParams{Actual: ActualBlocked}
+}
+
 // searches tells whether a filter is given that has to be held against entry after entry.
 func (p ListParams) searches() bool {
 	return p.Reason != "" || p.By != "" || p.Want != "" || p.Drift != "" || p.Pending != nil || p.Failed != nil
 }
 
-func readPage(ctx context.Context, tx pgx.Tx, where string, args pgx.NamedArgs, limit int) (Page, error) {
-	var page Page
-	if err := tx.QueryRow(ctx, `
-		SELECT (SELECT count(*) FROM blacklist_entries WHERE `+where+`),
-			(SELECT synced_at FROM blacklist_lanes WHERE tenant_id = @tenant_id AND authorizer_id = @authorizer_id)`, args).
-		Scan(&page.Total, &page.SyncedAt); err != nil {
-		return Page{}, err
+// count tells how many entries a list has on all its pages, and when WeChat's list was last pulled. How many are blocked is
+// known; others are counted, but no page should take longer because of a million more of them.
+func count(ctx context.Context, tx pgx.Tx, params ListParams, where string, args pgx.NamedArgs) (total int, atLeast bool, synced *time.Time, err error) {
+	var known int
+	err = tx.QueryRow(ctx, `SELECT blocked, synced_at FROM blacklist_lanes WHERE tenant_id = @tenant_id AND authorizer_id = @authorizer_id`, args).Scan(&known, &synced)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) { // without a lane there is nothing to count
+		return 0, false, nil, err
 	}
-	page.SyncedAt = utc(page.SyncedAt)
+	if params.isPlain() {
+		return known, false, utc(synced), nil
+	}
+	args["most"] = MaxCounted + 1
+	err = tx.QueryRow(ctx, `SELECT count(*) FROM (SELECT FROM blacklist_entries WHERE `+where+` LIMIT @most) matching`, args).Scan(&total)
+	return min(total, MaxCounted), total > MaxCounted, utc(synced), err
+}
+
+// readPage reads a page of entries and the cursor of the next.
+func readPage(ctx context.Context, tx pgx.Tx, where string, args pgx.NamedArgs, limit int) ([]Entry, string, error) {
 	rows, err := tx.Query(ctx, `
 		SELECT `+entryColumns+`
 		FROM blacklist_entries WHERE `+where+` AND openid > @after ORDER BY openid LIMIT @limit`, args)
 	if err != nil {
-		return Page{}, err
+		return nil, "", err
 	}
-	page.Entries, err = pgx.CollectRows(rows, scanEntry)
-	if err != nil {
-		return Page{}, err
+	entries, err := pgx.CollectRows(rows, scanEntry)
+	if err != nil || len(entries) <= limit {
+		return entries, "", err
 	}
-	if len(page.Entries) > limit {
-		page.Entries = page.Entries[:limit]
-		page.Next = tenant.EncodeCursor(page.Entries[limit-1].OpenID)
-	}
-	return page, nil
+	return entries[:limit], tenant.EncodeCursor(entries[limit-1].OpenID), nil
 }
 
 const entryColumns = `openid, coalesce(want, ''), coalesce(actual, ''), actual_at, pending, reason, want_until, wanted_by, wanted_at, batch_id, errcode, rid`

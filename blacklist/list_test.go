@@ -48,6 +48,15 @@ func TestList(t *testing.T) {
 		require.Equal(t, []string{"malformed"}, openidsOf(b.entries(t, blacklist.ActualUnknown)))
 		require.Len(t, b.entries(t, blacklist.ActualAny), 31)
 	})
+	t.Run("CountsAllWhoAreBlockedAndOthersAsFarAsIsQuick", func(t *testing.T) {
+		b.exec(t, `INSERT INTO blacklist_entries (tenant_id, authorizer_id, openid) SELECT $1, $2, 'other-' || n FROM generate_series(1, 10000) n`, b.tenantID, b.account.ID)
+		defer b.exec(t, `DELETE FROM blacklist_entries WHERE openid LIKE 'other-%'`)
+		require.Equal(t, 20, b.page(t).Total)
+		page, err := b.blacklist.List(t.Context(), b.key, b.tenantID, b.account.AppID, blacklist.ListParams{Actual: blacklist.ActualAny})
+		require.NoError(t, err)
+		require.Equal(t, blacklist.MaxCounted, page.Total)
+		require.True(t, page.AtLeast)
+	})
 	t.Run("FiltersByPrefix", func(t *testing.T) {
 		for query, want := range map[string]int{b.openid(12): 1, b.openid(12)[:3]: 20, "%": 0, "_": 0, "zzz": 0, "\xff": 0, "a\x00": 0} {
 			page, err := b.blacklist.List(t.Context(), b.key, b.tenantID, b.account.AppID, blacklist.ListParams{Query: query})

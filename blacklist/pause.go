@@ -22,6 +22,7 @@ type pause struct {
 	reason        string     // for people
 	errcode       *int       // WeChat's, where it refused
 	rid           string
+	failures      int // pauses in a row for trouble of the account's own, this one included
 }
 
 // failure is what went wrong, as people and support get to read it.
@@ -35,6 +36,7 @@ func failureOf(err error) failure {
 	var refused *wechat.Error
 	var unreachable *wechat.TransportError
 	var ended *unclean
+	var broken *brokenError
 	var f failure
 	if errors.As(err, &refused) {
 		f = failure{text: "WeChat refused: " + refused.Message, errcode: &refused.Code, rid: refused.RID}
@@ -46,6 +48,8 @@ func failureOf(err error) failure {
 	case refused != nil:
 	case errors.As(err, &ended):
 		f.text = ended.text
+	case errors.As(err, &broken):
+		f.text = broken.Error()
 	case errors.As(err, &unreachable):
 		f.text = "WeChat could not be reached, or gave no readable answer."
 	default:
@@ -58,7 +62,7 @@ func failureOf(err error) failure {
 // before this one since WeChat last answered properly.
 func pauseAfter(err error, failures int, now time.Time) pause {
 	f := failureOf(err)
-	p := pause{reason: f.text, errcode: f.errcode, rid: f.rid}
+	p := pause{reason: f.text, errcode: f.errcode, rid: f.rid, failures: failures + 1}
 	if _, is := accountTrouble(err); is {
 		p.awaitsAccount = true
 		return p
@@ -67,6 +71,10 @@ func pauseAfter(err error, failures int, now time.Time) pause {
 		until := now.Add(d + rand.N(d/5)) // jitter: lanes that fell together need not rise together
 		p.until = &until
 		return p
+	}
+	if broken, is := errors.AsType[*brokenError](err); is {
+		p.failures = failures // nothing was tried
+		return rest(broken.pause)
 	}
 	switch wechat.ClassOf(err) {
 	case wechat.ClassQuota:
@@ -117,6 +125,6 @@ const accountSeen = `concat_ws('/', a.state, a.permission_sets, extract(epoch FR
 // lookAtAccount remembers what the account is like before it is used, so that a later change shows. So does a batch that is cancelled.
 func (l *lane) lookAtAccount(ctx context.Context) error {
 	return l.service.pool.QueryRow(ctx, `
-		SELECT `+accountSeen+`, l.withdrawals FROM authorizers a JOIN blacklist_lanes l ON l.tenant_id = a.tenant_id AND l.authorizer_id = a.id
-		WHERE a.tenant_id = $1 AND a.id = $2`, l.tenantID, l.authorizerID).Scan(&l.accountSeen, &l.withdrawals)
+		SELECT `+accountSeen+`, a.component_appid, l.withdrawals FROM authorizers a JOIN blacklist_lanes l ON l.tenant_id = a.tenant_id AND l.authorizer_id = a.id
+		WHERE a.tenant_id = $1 AND a.id = $2`, l.tenantID, l.authorizerID).Scan(&l.accountSeen, &l.component, &l.withdrawals)
 }

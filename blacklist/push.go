@@ -109,12 +109,12 @@ func (l *lane) restAfter(ctx context.Context, job *river.Job[pushArgs], stop err
 
 // call makes one blacklist call, again after a while if it failed in passing, of which it tells troubled. It begins none
 // once ctx has ended, but lets one that is under way come to its end, whatever becomes of ctx: what was done is to be recorded.
-func (s *Service) call(ctx context.Context, authorizerID uuid.UUID, want string, openids []string, troubled func()) error {
+func (s *Service) call(ctx context.Context, to account, want string, openids []string, troubled func()) error {
 	if err := s.calls.Acquire(ctx, 1); err != nil {
 		return context.Cause(ctx)
 	}
 	defer s.calls.Release(1)
-	return s.retry(ctx, authorizerID, func(ctx context.Context, token string) (err error) {
+	return s.retry(ctx, to, func(ctx context.Context, token string) (err error) {
 		if want == blocked {
 			err = s.wechat.BatchBlacklist(ctx, token, openids)
 		} else {
@@ -127,8 +127,14 @@ func (s *Service) call(ctx context.Context, authorizerID uuid.UUID, want string,
 	})
 }
 
+// account is whom a call is for.
+type account struct {
+	id        uuid.UUID
+	component string // the appid of its component
+}
+
 // retry calls with the account's token, up to three times while the failure is one that passes.
-func (s *Service) retry(ctx context.Context, authorizerID uuid.UUID, call func(ctx context.Context, token string) error) error {
+func (s *Service) retry(ctx context.Context, to account, call func(ctx context.Context, token string) error) error {
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.Multiplier = s.retryDelay, 2
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
@@ -137,7 +143,7 @@ func (s *Service) retry(ctx context.Context, authorizerID uuid.UUID, call func(c
 		}
 		running, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.callTimeout)
 		defer cancel()
-		err := s.authorizers.Call(running, authorizerID, call)
+		err := s.breakers.of(to.component).call(to.id, func() error { return s.authorizers.Call(running, to.id, call) })
 		if err != nil && !passing(err) {
 			err = backoff.Permanent(err)
 		}
@@ -152,7 +158,8 @@ func (s *Service) retry(ctx context.Context, authorizerID uuid.UUID, call func(c
 
 // passing reports whether the same call may well succeed a little later.
 func passing(err error) bool {
-	return wechat.ClassOf(err) == wechat.ClassRetry && !isAccountTrouble(err)
+	_, notMade := errors.AsType[*brokenError](err)
+	return wechat.ClassOf(err) == wechat.ClassRetry && !notMade && !isAccountTrouble(err)
 }
 
 func isAccountTrouble(err error) bool {

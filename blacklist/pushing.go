@@ -160,7 +160,9 @@ func (p *pushing) send(ctx context.Context, list []sent) {
 		}
 	}
 	go func() {
-		t := try(openids, func(part []string) error { return l.service.call(ctx, l.authorizerID, list[0].want, part, troubled) })
+		t := try(openids, func(part []string) error {
+			return l.service.call(ctx, account{l.authorizerID, l.component}, list[0].want, part, troubled)
+		})
 		p.landings <- landed{list: list, tried: t, began: began}
 	}()
 }

@@ -83,6 +83,7 @@ type reader struct {
 	id           uuid.UUID
 	authorizerID uuid.UUID
 	appid        string
+	component    string // the appid of the account's component
 	holder       string
 	beganSeq     int64
 }
@@ -97,8 +98,8 @@ func (s *Service) takePull(ctx context.Context, args pullArgs) (*reader, error) 
 			FROM authorizers a
 			WHERE p.tenant_id = $1 AND p.id = $2 AND p.generation = $3 AND p.status IN ('queued', 'running')
 			  AND (p.lease_holder = '' OR p.lease_until < now()) AND a.tenant_id = p.tenant_id AND a.id = p.authorizer_id
-			RETURNING p.authorizer_id, a.appid, p.began_seq`,
-			args.TenantID, args.PullID, args.Generation, r.holder, lease.For, s.now()).Scan(&r.authorizerID, &r.appid, &r.beganSeq)
+			RETURNING p.authorizer_id, a.appid, a.component_appid, p.began_seq`,
+			args.TenantID, args.PullID, args.Generation, r.holder, lease.For, s.now()).Scan(&r.authorizerID, &r.appid, &r.component, &r.beganSeq)
 		if err != nil {
 			return err
 		}
@@ -183,7 +184,7 @@ func (r *reader) read(ctx context.Context) error {
 // page reads one page. It begins no call once ctx has ended, but lets one that is under way end.
 func (r *reader) page(ctx context.Context, cursor string) (wechat.OpenIDPage, error) {
 	var page wechat.OpenIDPage
-	err := r.service.retry(ctx, r.authorizerID, func(ctx context.Context, token string) error {
+	err := r.service.retry(ctx, account{r.authorizerID, r.component}, func(ctx context.Context, token string) error {
 		var err error
 		page, err = r.service.wechat.Blacklist(ctx, token, cursor)
 		return err
@@ -231,8 +232,8 @@ func (r *reader) end(ctx context.Context) error {
 		if err := r.discard(ctx, tx); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `UPDATE blacklist_lanes SET synced_at = $3, pull_due_at = $4 WHERE tenant_id = $1 AND authorizer_id = $2`,
-			r.tenantID, r.authorizerID, now, nextPull(now)); err != nil {
+		if _, err := tx.Exec(ctx, `UPDATE blacklist_lanes SET synced_at = $3, pull_due_at = $4, blocked = blocked + $5 WHERE tenant_id = $1 AND authorizer_id = $2`,
+			r.tenantID, r.authorizerID, now, nextPull(now), added-removed); err != nil {
 			return err
 		}
 		if err := r.fenced(ctx, tx, `status = 'done', added = $4, removed = $5, ended_at = $6, lease_holder = '', lease_until = NULL`, added, removed, now); err != nil {

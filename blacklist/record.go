@@ -89,8 +89,9 @@ func failureWords(err error) failure {
 // see [Service.write]: each part waits for the one before.
 //
 // The last part is the fence: it renews the lease, and finds no row if the lease is lost. WeChat has answered, so it also
-// ends the row of failures.
-const recordOutcomes = `
+// ends the row of failures; and it keeps the count of those who are blocked. Where WeChat does not know an openid of which it
+// had told us something, our copy is doubtful, and WeChat's list is read.
+var recordOutcomes = `
 	WITH told AS (
 		SELECT * FROM unnest(@openids::text[], @wants::text[], @wishes::bigint[], @batches::uuid[], @accepted::boolean[], @errcodes::integer[], @rids::text[], @errors::text[])
 			AS t (openid, want, wish, batch_id, accepted, errcode, rid, error)
@@ -105,7 +106,7 @@ const recordOutcomes = `
 			pending = e.pending AND e.wish <> excluded.wish,
 			errcode = CASE WHEN e.pending AND e.wish = excluded.wish THEN excluded.errcode ELSE e.errcode END,
 			rid = CASE WHEN e.pending AND e.wish = excluded.wish THEN excluded.rid ELSE e.rid END
-		RETURNING e.openid, e.wish, e.pending, e.former
+		RETURNING e.openid, e.wish, e.pending, e.former, e.actual
 	), ended AS (
 		INSERT INTO blacklist_items AS i (tenant_id, batch_id, seq, openid, outcome, errcode, rid, error, ended_at)
 		SELECT @tenant_id, t.batch_id, 0, t.openid,
@@ -129,7 +130,10 @@ const recordOutcomes = `
 		RETURNING b.id
 	)
 	UPDATE blacklist_lanes SET lease_until = now() + @lease::interval, failures = 0,
-		paused_until = NULL, pause_reason = '', pause_errcode = NULL, pause_rid = ''
+		paused_until = NULL, pause_reason = '', pause_errcode = NULL, pause_rid = '',
+		pull_due_at = CASE WHEN (SELECT count(*) FROM told t JOIN learned l ON l.openid = t.openid WHERE NOT t.accepted AND l.former IS NOT NULL) > 0
+			THEN ` + pullSooner("@now") + ` ELSE pull_due_at END,
+		blocked = blocked + (SELECT count(*) FILTER (WHERE actual = 'blocked') - count(*) FILTER (WHERE former = 'blocked') FROM learned)
 	WHERE tenant_id = @tenant_id AND authorizer_id = @authorizer_id AND lease_holder = @holder AND (SELECT count(*) FROM counted) >= 0
 	RETURNING held_at IS NOT NULL, withdrawals <> @withdrawals`
 

@@ -25,6 +25,12 @@ func nextPull(now time.Time) time.Time {
 	return now.Add(pullEvery - pullEvery/12 + rand.N(pullEvery/6))
 }
 
+// pullSooner is what becomes of pull_due_at when a push gave reason to doubt our copy: WeChat's list is read soon, but not
+// every few minutes, however often pushes look wrong. now is the name of the argument that holds the time.
+func pullSooner(now string) string {
+	return `least(pull_due_at, greatest(` + now + `::timestamptz + interval '1 minute', synced_at + interval '30 minutes'))`
+}
+
 // dueLane is a lane whose list is to be read.
 type dueLane struct {
 	laneID

@@ -144,7 +144,7 @@ func (b *bundle) ended(t *testing.T, id uuid.UUID) blacklist.Batch {
 	return batch
 }
 
-// consistent checks that a batch's counts are those of its items.
+// consistent checks that a batch's counts are those of its items, and that everybody who is blocked is counted.
 func (b *bundle) consistent(t *testing.T, batch blacklist.Batch) {
 	t.Helper()
 	counted := map[blacklist.Outcome]int{}
@@ -156,6 +156,11 @@ func (b *bundle) consistent(t *testing.T, batch blacklist.Batch) {
 	require.Equal(t, []int{c.Pending, c.Done, c.Already, c.Failed, c.Superseded, c.Cancelled}, []int{
 		counted[blacklist.Pending], counted[blacklist.Done], counted[blacklist.Already], counted[blacklist.Failed], counted[blacklist.Superseded], counted[blacklist.Cancelled],
 	})
+	var known, blocked int
+	require.NoError(t, b.Pool.QueryRow(t.Context(), `
+		SELECT blocked, (SELECT count(*) FROM blacklist_entries e WHERE e.authorizer_id = l.authorizer_id AND e.actual = 'blocked')
+		FROM blacklist_lanes l WHERE l.authorizer_id = $1`, b.account.ID).Scan(&known, &blocked))
+	require.Equal(t, blocked, known)
 }
 
 // items returns all the items of a batch that have the outcome, page by page.

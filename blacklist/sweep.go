@@ -95,6 +95,11 @@ func (s *Service) requeueLane(ctx context.Context, tx pgx.Tx, id laneID) error {
 		if generation, err = bump(); err != nil {
 			return err
 		}
+		// If it was only frozen, a call of its may still reach WeChat, after those of its successor.
+		if _, err := tx.Exec(ctx, `UPDATE blacklist_lanes SET pull_due_at = `+pullSooner("$3")+` WHERE tenant_id = $1 AND authorizer_id = $2`,
+			id.TenantID, id.AuthorizerID, s.now()); err != nil {
+			return err
+		}
 	}
 	return s.requeue(ctx, tx, generation, func(generation int64) river.JobArgs {
 		return pushArgs{TenantID: id.TenantID, AuthorizerID: id.AuthorizerID, Generation: generation}

@@ -22,7 +22,7 @@ const api = '/v1/tenants/t1/authorizers/wx01';
 const list = `GET ${api}/blacklist`;
 
 function entries(...data: BlacklistEntry[]) {
-  return { ...page(...data), total: data.length, synced_at: '2026-01-01T00:00:00Z' };
+  return { ...page(...data), total: data.length, total_is_at_least: false, synced_at: '2026-01-01T00:00:00Z' };
 }
 
 function steward(routes: ConstructorParameters<typeof FakeSteward>[0] = {}) {

@@ -702,9 +702,13 @@ export type BlacklistPage = {
     data: Array<BlacklistEntry>;
     next_cursor: string | null;
     /**
-     * How many the filter matches
+     * How many the filters match, on all pages. All who are blocked are always counted; what other filters match, up to 10,000
      */
     total: number;
+    /**
+     * Counting ended at `total`: there are more
+     */
+    total_is_at_least: boolean;
     synced_at: string | null;
 };
 

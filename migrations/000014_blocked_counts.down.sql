@@ -1,0 +1,1 @@
+ALTER TABLE blacklist_lanes DROP COLUMN blocked;
