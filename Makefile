@@ -83,7 +83,7 @@ bench-tokens: ## What renewing tokens costs, in ratios: some minutes; docs/bench
 
 .PHONY: bench-blacklist
 bench-blacklist: ## What blacklist work costs, in ratios: some minutes; docs/benchmarks.md keeps the table
-	go test -run '^$$' -bench '^Benchmark(Blacklist|Accept)$$' -benchtime 1x -timeout 30m ./blacklist
+	go test -run '^$$' -bench '^Benchmark(Blacklist|Accept|Pull|Page)$$' -benchtime 1x -timeout 30m ./blacklist
 
 .PHONY: build
 build: $(CONSOLE) ## build/steward, the console inside

@@ -30,7 +30,7 @@ import (
 	"github.com/wechat-steward/steward/wechat"
 )
 
-// pushing is a Steward of one process before a WeChat that says yes to everything, after a while.
+// pushing is a Steward of one process before a WeChat that says yes to everything, after a while, and has a long blacklist.
 type pushing struct {
 	*factory.World
 	pool     *pgxpool.Pool
@@ -40,6 +40,7 @@ type pushing struct {
 	calls    atomic.Int64
 	inAir    atomic.Int64
 	mostAir  atomic.Int64
+	listed   int // how many openids the blacklist has
 	tenantID uuid.UUID
 	key      tenant.Principal
 	accounts []uuid.UUID
@@ -54,6 +55,11 @@ func newPushing(t testing.TB, accounts int, latency time.Duration) *pushing {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		now := p.inAir.Add(1)
 		for most := p.mostAir.Load(); now > most && !p.mostAir.CompareAndSwap(most, now); most = p.mostAir.Load() {
+		}
+		if r.URL.Path == pathList {
+			p.answerList(w, r)
+			p.inAir.Add(-1)
+			return
 		}
 		_, _ = io.Copy(io.Discard, r.Body)
 		time.Sleep(latency)
@@ -114,10 +120,12 @@ func (p *pushing) work(t testing.TB, workers int) (stop func()) {
 func people(n int, prefix string) []string {
 	openids := make([]string, n)
 	for i := range openids {
-		openids[i] = fmt.Sprintf("o%s-%020d", prefix, i)
+		openids[i] = person(i, prefix)
 	}
 	return openids
 }
+
+func person(i int, prefix string) string { return fmt.Sprintf("o%s-%020d", prefix, i) }
 
 // pushAll blocks openids on accounts and returns how long WeChat's side of it took, outcomes recorded.
 func (p *pushing) pushAll(t testing.TB, round, accounts, each, workers int) time.Duration {

@@ -1,6 +1,7 @@
 package blacklist_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -289,6 +290,26 @@ func TestPullTakenOver(t *testing.T) {
 		require.Equal(t, blacklist.PullRunning, late.Status)
 		require.Zero(t, late.Read)
 		require.Empty(t, b.entries(t, blacklist.ActualAny))
+	})
+
+	t.Run("WhenTheDatabaseLostWhatWasReadItBeginsAnew", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, 5)
+		require.NoError(t, b.Sim.Change(func(s *simulator.Settings) { s.PageSize = 2 }))
+		require.NoError(t, b.Sim.RemoteBlock(b.account.AppID, b.openids(0, 5)...))
+		lost := make(chan error, 1)
+		b.Sim.BeforeAnswer(func(call simulator.Call) {
+			if call.Path == pathList && b.Sim.CallCount(pathList) == 3 {
+				_, err := b.Pool.Exec(context.Background(), `TRUNCATE blacklist_pull_openids`)
+				lost <- err
+			}
+		})
+		b.start(t)
+		pull := b.pull(t)
+		require.NoError(t, <-lost)
+		require.Equal(t, blacklist.PullDone, pull.Status)
+		require.Equal(t, 5, pull.Added)
+		require.Len(t, b.entries(t, blacklist.ActualBlocked), 5)
 	})
 
 	t.Run("AfterAGracefulStopItBeginsAnew", func(t *testing.T) {

@@ -60,7 +60,10 @@ func (w *pullWorker) Work(ctx context.Context, job *river.Job[pullArgs]) error {
 	case errors.Is(err, lease.ErrLost), errors.Is(context.Cause(held), lease.ErrLost):
 		return nil // another job reads it now
 	case err == nil:
-		return r.end(store)
+		if err = r.end(store); !errors.Is(err, errReadLost) {
+			return err
+		}
+		fallthrough
 	case ctx.Err() != nil:
 		if releaseErr := r.release(store); releaseErr != nil {
 			return releaseErr
@@ -86,7 +89,11 @@ type reader struct {
 	component    string // the appid of the account's component
 	holder       string
 	beganSeq     int64
+	seen         int // openids read so far, each counted once
 }
+
+// errReadLost says that the database no longer has what was read: it crashed meanwhile.
+var errReadLost = errors.New("blacklist: what was read of the list is lost")
 
 // takePull takes the lease of a pull; nil: the pull has ended, or another job is to read it or does.
 func (s *Service) takePull(ctx context.Context, args pullArgs) (*reader, error) {
@@ -146,7 +153,7 @@ func (e *unclean) Error() string { return e.text }
 // read follows WeChat's cursor to the end of the list, page by page. WeChat's total is not what ends it: the list may grow
 // and shrink while it is read.
 func (r *reader) read(ctx context.Context) error {
-	cursor, seen, doubted := "", 0, false
+	cursor, doubted := "", false
 	for {
 		page, err := r.page(ctx, cursor)
 		if err != nil {
@@ -155,27 +162,27 @@ func (r *reader) read(ctx context.Context) error {
 		if len(page.OpenIDs) == 0 {
 			// An empty page is the end. One that comes before WeChat's total is reached is asked for once more, because
 			// much hangs on it: whoever does not stand in the list will be called unblocked.
-			if seen < page.Total && !doubted {
+			if r.seen < page.Total && !doubted {
 				doubted = true
 				continue
 			}
-			return r.stage(ctx, nil, page.Total, &seen)
+			return r.stage(ctx, nil, page.Total)
 		}
-		former := seen
-		if err := r.stage(ctx, page.OpenIDs, page.Total, &seen); err != nil {
+		former := r.seen
+		if err := r.stage(ctx, page.OpenIDs, page.Total); err != nil {
 			return err
 		}
 		switch {
 		case page.Next == "":
 			return nil
-		case page.Next == cursor || seen == former:
+		case page.Next == cursor || r.seen == former:
 			// Some servers answer the last page again and again. If nothing is missing it is an end like any other.
-			if seen >= page.Total {
+			if r.seen >= page.Total {
 				return nil
 			}
-			return &unclean{fmt.Sprintf("WeChat's list repeated itself after %d of %d openids.", seen, page.Total)}
-		case seen > mostPulled:
-			return &unclean{fmt.Sprintf("WeChat's list did not end after %d openids.", seen)}
+			return &unclean{fmt.Sprintf("WeChat's list repeated itself after %d of %d openids.", r.seen, page.Total)}
+		case r.seen > mostPulled:
+			return &unclean{fmt.Sprintf("WeChat's list did not end after %d openids.", r.seen)}
 		}
 		cursor = page.Next
 	}
@@ -192,8 +199,8 @@ func (r *reader) page(ctx context.Context, cursor string) (wechat.OpenIDPage, er
 	return page, err
 }
 
-// stage stores a page apart from our copy and adds to seen how many of its openids were new.
-func (r *reader) stage(ctx context.Context, openids []string, total int, seen *int) error {
+// stage stores a page apart from our copy, and counts its openids that were new.
+func (r *reader) stage(ctx context.Context, openids []string, total int) error {
 	store, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWithin)
 	defer cancel()
 	return pgx.BeginFunc(store, r.service.pool, func(tx pgx.Tx) error {
@@ -203,8 +210,8 @@ func (r *reader) stage(ctx context.Context, openids []string, total int, seen *i
 		if err != nil {
 			return fmt.Errorf("store page: %w", err)
 		}
-		*seen += int(tag.RowsAffected())
-		return r.fenced(store, tx, `read = $4, total = $5, lease_until = now() + $6::interval`, *seen, total, lease.For)
+		r.seen += int(tag.RowsAffected())
+		return r.fenced(store, tx, `read = $4, total = $5, lease_until = now() + $6::interval`, r.seen, total, lease.For)
 	})
 }
 
@@ -225,6 +232,13 @@ func (r *reader) fenced(ctx context.Context, tx pgx.Tx, set string, args ...any)
 func (r *reader) end(ctx context.Context) error {
 	err := pgx.BeginFunc(ctx, r.service.pool, func(tx pgx.Tx) error {
 		now := r.service.now()
+		var staged int
+		if err := tx.QueryRow(ctx, `SELECT count(*) FROM blacklist_pull_openids WHERE tenant_id = $1 AND pull_id = $2`, r.tenantID, r.id).Scan(&staged); err != nil {
+			return err
+		}
+		if staged != r.seen {
+			return errReadLost
+		}
 		added, removed, err := r.swap(ctx, tx, now)
 		if err != nil {
 			return err

@@ -69,7 +69,7 @@ func TestUp(t *testing.T) {
 		workingCtx, cancelWorking := context.WithCancel(t.Context())
 		working := make(chan error, 1)
 		go func() { working <- migrations.Up(workingCtx, url) }()
-		require.Eventually(t, func() bool { return blocked(t, pool) }, 20*time.Second, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return blocked(t, pool) }, 60*time.Second, 10*time.Millisecond)
 
 		waitingCtx, cancelWaiting := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancelWaiting()

@@ -3,9 +3,6 @@ package main_test
 import (
 	"bytes"
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -31,21 +28,6 @@ func BenchmarkIdle(t *testing.B) {
 	time.Sleep(sweeps * 3 * time.Second)
 	b.get("/v1/tenants/" + b.tenant + "/authorizers?limit=200").is(200)
 	var out ratio.Table
-	out.Row("resident memory of an idle process with 100,000 accounts", "≤ 150 MB", "%d MB", residentMB(t, b.steward.cmd.Process.Pid))
+	out.Row("resident memory of an idle process with 100,000 accounts", "≤ 150 MB", "%d MB", ratio.ResidentMB(t, b.steward.cmd.Process.Pid))
 	out.Print(os.Stdout)
-}
-
-func residentMB(t testing.TB, pid int) int {
-	t.Helper()
-	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
-	require.NoError(t, err)
-	for line := range strings.Lines(string(status)) {
-		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "VmRSS:" {
-			kB, err := strconv.Atoi(fields[1])
-			require.NoError(t, err)
-			return kB >> 10
-		}
-	}
-	require.FailNow(t, "the kernel does not say")
-	return 0
 }

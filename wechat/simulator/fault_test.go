@@ -139,7 +139,7 @@ func TestHangingCalls(t *testing.T) {
 	}
 	hanging := func(w *world, n int) {
 		w.t.Helper()
-		require.Eventually(w.t, func() bool { return w.sim.Hanging() == n }, 10*time.Second, time.Millisecond)
+		require.Eventually(w.t, func() bool { return w.sim.Hanging() == n }, 60*time.Second, time.Millisecond)
 	}
 	t.Run("GoOnWhenReleased", func(t *testing.T) {
 		t.Parallel()
@@ -169,7 +169,7 @@ func TestHangingCalls(t *testing.T) {
 			giveUp()
 			require.ErrorIs(t, wait(), context.Canceled)
 			hanging(w, 0)
-			require.Eventually(t, func() bool { return w.sim.CallCount(pathBlock) == 1 }, 10*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return w.sim.CallCount(pathBlock) == 1 }, 60*time.Second, time.Millisecond)
 			require.Equal(t, "abandoned", w.sim.CallsTo(pathBlock)[0].Fault)
 			require.Equal(t, applied, len(w.sim.Blacklisted(shop)) == 1)
 		}

@@ -1,1 +1,0 @@
-ALTER TABLE blacklist_lanes DROP COLUMN blocked;
