@@ -234,29 +234,6 @@ func (s *Service) saveAgain(ctx context.Context, row tokenRow, cause error) (tok
 	return tokenRow{}, cause
 }
 
-// Call hands call an access token of the account. If call fails because WeChat does not take the token, the token is
-// renewed, unless somebody has done so meanwhile, and call is called once more; never more often. What WeChat's refusal
-// says about the account is kept: that it took its authorization back (asked again first), that permission sets changed
-// (read again in the background), that it is restricted. It fails like [Service.Token], or with call's error.
-func (s *Service) Call(ctx context.Context, authorizerID uuid.UUID, call func(ctx context.Context, accessToken string) error) error {
-	held, err := s.token(ctx, authorizerID, token.Want{})
-	if err != nil {
-		return err
-	}
-	err = call(ctx, held.Value.Reveal())
-	if wechat.ClassOf(err) == wechat.ClassToken {
-		refused := err
-		if held, err = s.token(ctx, authorizerID, token.Want{Refused: held.Version}); err != nil {
-			return err
-		}
-		if err = call(ctx, held.Value.Reveal()); wechat.ClassOf(err) == wechat.ClassToken {
-			s.logger.WarnContext(ctx, "WeChat refuses a token that it just gave: does another system fetch tokens for this account?",
-				"appid", held.appID, "error", refused)
-		}
-	}
-	return s.judge(ctx, held, err)
-}
-
 // judge draws the conclusions from what a call on behalf of an account came to.
 func (s *Service) judge(ctx context.Context, held tokenRow, err error) error {
 	switch wechat.ClassOf(err) {

@@ -11,6 +11,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
+	"github.com/wechat-steward/steward/authorizer"
 	"github.com/wechat-steward/steward/lease"
 )
 
@@ -91,6 +92,7 @@ type lane struct {
 	tenantID     uuid.UUID
 	authorizerID uuid.UUID
 	component    string // the appid of the account's component
+	caller       *authorizer.Caller
 	holder       string
 	failures     int    // pauses in a row
 	accountSeen  string // what the account was like before the calls
@@ -106,7 +108,7 @@ var (
 
 // takeLane takes the lease of the account's lane. Lease times are the database's own: no two processes need agree on a clock.
 func (s *Service) takeLane(ctx context.Context, args pushArgs) (*lane, error) {
-	l := &lane{service: s, tenantID: args.TenantID, authorizerID: args.AuthorizerID, holder: uuid.NewString()}
+	l := &lane{service: s, tenantID: args.TenantID, authorizerID: args.AuthorizerID, holder: uuid.NewString(), caller: s.authorizers.Caller(args.AuthorizerID)}
 	var generation int64
 	var taken, rests bool
 	err := s.pool.QueryRow(ctx, `

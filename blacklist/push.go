@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/riverqueue/river"
 
+	"github.com/wechat-steward/steward/authorizer"
 	"github.com/wechat-steward/steward/lease"
 	"github.com/wechat-steward/steward/wechat"
 )
@@ -87,11 +88,13 @@ func (l *lane) push(ctx context.Context, job *river.Job[pushArgs]) error {
 			return l.restAfter(ctx, job, p.stop)
 		case p.held:
 			return l.stand(ctx, job)
-		case p.began.IsZero(): // nothing was pending
+		case !p.more: // nothing was pending after what has been done
 			if ended, err := l.finish(ctx, job); err != nil || ended {
 				return err
 			}
-			waitFor(slice, writersDelay)
+			if p.began.IsZero() {
+				waitFor(slice, writersDelay)
+			}
 		}
 	}
 	return river.JobSnooze(0)
@@ -127,8 +130,10 @@ func (s *Service) call(ctx context.Context, to account, want string, openids []s
 	})
 }
 
-// account is whom a call is for.
+// account is whom calls are for.
 type account struct {
+	*authorizer.Caller
+
 	id        uuid.UUID
 	component string // the appid of its component
 }
@@ -143,7 +148,7 @@ func (s *Service) retry(ctx context.Context, to account, call func(ctx context.C
 		}
 		running, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.callTimeout)
 		defer cancel()
-		err := s.breakers.of(to.component).call(to.id, func() error { return s.authorizers.Call(running, to.id, call) })
+		err := s.breakers.of(to.component).call(to.id, func() error { return to.Call(running, call) })
 		if err != nil && !passing(err) {
 			err = backoff.Permanent(err)
 		}

@@ -12,6 +12,8 @@ const (
 	// mostUnrecorded is how many lists may have come back from WeChat and wait to be recorded. Whatever is not recorded when
 	// a process is killed is sent again, which does no harm; it should not be much all the same.
 	mostUnrecorded = 2 * mostCalls
+	// readAhead is how many pending entries are read at a time.
+	readAhead = 4 * mostCalls * wechat.MaxBatch
 )
 
 // landed is one list that came back from WeChat.
@@ -98,16 +100,14 @@ func (p *pushing) mayCall(ctx, slice context.Context) bool {
 
 // refill reads more pending entries when the queue runs low.
 func (p *pushing) refill(ctx context.Context) error {
-	low := p.width.n * p.window.n
-	if !p.more || len(p.queue) >= low {
+	if !p.more || len(p.queue) >= p.width.n*p.window.n {
 		return nil
 	}
-	most := 4 * low
-	read, err := p.lane.next(ctx, p.last, most)
+	read, err := p.lane.next(ctx, p.last, readAhead)
 	if err != nil {
 		return err
 	}
-	p.more = len(read) == most
+	p.more = len(read) == readAhead
 	for _, e := range read {
 		p.last = e
 		if e.wish > p.latest[e.openid] {
@@ -161,7 +161,7 @@ func (p *pushing) send(ctx context.Context, list []sent) {
 	}
 	go func() {
 		t := try(openids, func(part []string) error {
-			return l.service.call(ctx, account{l.authorizerID, l.component}, list[0].want, part, troubled)
+			return l.service.call(ctx, account{l.caller, l.authorizerID, l.component}, list[0].want, part, troubled)
 		})
 		p.landings <- landed{list: list, tried: t, began: began}
 	}()

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
+	"github.com/wechat-steward/steward/authorizer"
 	"github.com/wechat-steward/steward/lease"
 	"github.com/wechat-steward/steward/tenant"
 	"github.com/wechat-steward/steward/wechat"
@@ -87,6 +88,7 @@ type reader struct {
 	authorizerID uuid.UUID
 	appid        string
 	component    string // the appid of the account's component
+	caller       *authorizer.Caller
 	holder       string
 	beganSeq     int64
 	seen         int // openids read so far, each counted once
@@ -110,6 +112,7 @@ func (s *Service) takePull(ctx context.Context, args pullArgs) (*reader, error) 
 		if err != nil {
 			return err
 		}
+		r.caller = s.authorizers.Caller(r.authorizerID)
 		return r.discard(ctx, tx)
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -191,7 +194,7 @@ func (r *reader) read(ctx context.Context) error {
 // page reads one page. It begins no call once ctx has ended, but lets one that is under way end.
 func (r *reader) page(ctx context.Context, cursor string) (wechat.OpenIDPage, error) {
 	var page wechat.OpenIDPage
-	err := r.service.retry(ctx, account{r.authorizerID, r.component}, func(ctx context.Context, token string) error {
+	err := r.service.retry(ctx, account{r.caller, r.authorizerID, r.component}, func(ctx context.Context, token string) error {
 		var err error
 		page, err = r.service.wechat.Blacklist(ctx, token, cursor)
 		return err
