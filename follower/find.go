@@ -82,6 +82,33 @@ func lookup(join, where string) string {
 			SELECT * FROM followers f WHERE f.tenant_id = $1 AND f.openid = o.openid AND ` + where + ` OFFSET 0) f`
 }
 
+// Span says between which openids the followers of an account lie.
+type Span struct {
+	AuthorizerID uuid.UUID
+	First, Last  string
+}
+
+// Spans tells which directories of a tenant that are on know any openids from first to last, and between which of these they
+// lie. It is for packages that hold openids in the database against the table of followers, where there are too many of
+// them to be handed to [Service.Lookup]: an openid outside the span of an account need not be looked up there, and an account
+// without one not at all. Accounts come in the order of their ids.
+func (s *Service) Spans(ctx context.Context, db Querier, tenantID uuid.UUID, first, last string) ([]Span, error) {
+	const followers = `SELECT f.openid FROM followers f WHERE f.tenant_id = d.tenant_id AND f.authorizer_id = d.authorizer_id AND f.openid `
+	rows, err := db.Query(ctx, `
+		SELECT d.authorizer_id, r.first, r.last FROM follower_directories d CROSS JOIN LATERAL (
+			SELECT (`+followers+`>= $2 ORDER BY f.openid LIMIT 1) AS first, (`+followers+`<= $3 ORDER BY f.openid DESC LIMIT 1) AS last OFFSET 0
+		) r
+		WHERE d.tenant_id = $1 AND `+shown+` AND r.first <= r.last ORDER BY d.authorizer_id`, tenantID, first, last)
+	if err != nil {
+		return nil, fmt.Errorf("read spans of followers: %w", err)
+	}
+	spans, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Span])
+	if err != nil {
+		return nil, fmt.Errorf("read spans of followers: %w", err)
+	}
+	return spans, nil
+}
+
 // Persons tells on which accounts of a tenant the person with that unionid follows, by appid. Like [Service.Lookup] it asks
 // for no scope.
 func (s *Service) Persons(ctx context.Context, db Querier, tenantID uuid.UUID, unionid string) ([]Follower, error) {
