@@ -119,7 +119,7 @@ func (r *ranges) addEntries(ctx context.Context, tx pgx.Tx, tenantID, authorizer
 // range of openids, a hundred thousand openids would be too many to look up in all of them. Beyond it nothing is known of any,
 // and WeChat says what it thinks of them.
 func (s *Service) whileItLasts(ctx context.Context, tx pgx.Tx, n int, judge func(pgx.Tx) error) error {
-	limit := s.searchTimeout * time.Duration(1+n/MaxOpenIDs)
+	limit := 2 * s.searchTimeout * time.Duration(1+n/MaxOpenIDs)
 	err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
 		if err := boundStatements(ctx, tx, limit); err != nil {
 			return err

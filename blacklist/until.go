@@ -34,13 +34,17 @@ func (s *Service) endBlocksOf(ctx context.Context, tx pgx.Tx, id laneID) error {
 	if err := lockLane(ctx, tx, id.TenantID, id.AuthorizerID); err != nil {
 		return err
 	}
+	now := s.now()
+	if err := withdrawEnded(ctx, tx, id, now); err != nil {
+		return err
+	}
 	batchID, err := uuid.NewV7()
 	if err != nil {
 		return err
 	}
 	w := wishes{
 		batchID: batchID, tenantID: id.TenantID, authorizerID: id.AuthorizerID, action: ActionUnblock,
-		reason: endedReason, by: tenant.System("blacklist"), now: s.now(),
+		reason: endedReason, by: tenant.System("blacklist"), now: now,
 	}
 	rows, err := tx.Query(ctx, `
 		SELECT openid FROM blacklist_entries
