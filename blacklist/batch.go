@@ -60,8 +60,8 @@ type Batch struct {
 	PausedAt  *time.Time
 	PausedBy  string // "name (kind)"
 	CreatedAt time.Time
-	StartedAt    *time.Time // when its first call was made
-	EndedAt      *time.Time
+	StartedAt *time.Time // when its first call was made
+	EndedAt   *time.Time
 }
 
 // Ended tells whether every openid has its outcome.
