@@ -17,8 +17,10 @@ func TestRoute_NamesWhatWentNowhere(t *testing.T) {
 	routed := b.post(t, http.StatusAccepted, b.tenantPath("/blacklist/block"), body)
 	require.Empty(t, routed["batches"])
 	require.Len(t, routed["unrouted"], 3, "no directory is on")
-	require.Equal(t, map[string]any{"openid": "nobody", "unionid": "", "why": "unknown", "appid": nil,
-		"advice": "No directory of followers knows it: turn the directories of the accounts on, or name the account to try as assume_appid."}, routed["unrouted"].([]any)[2])
+	require.Equal(t, map[string]any{
+		"openid": "nobody", "unionid": "", "why": "unknown", "appid": nil,
+		"advice": "No directory of followers knows it: turn the directories of the accounts on, or name the account to try as assume_appid.",
+	}, routed["unrouted"].([]any)[2])
 
 	body["assume_appid"] = b.account.AppID
 	routed = b.post(t, http.StatusAccepted, b.tenantPath("/blacklist/block"), body)

@@ -66,7 +66,7 @@ func (s *Service) ResumeBatch(ctx context.Context, p tenant.Principal, tenantID,
 	}
 	return s.changePause(ctx, p, tenantID, batchID, "blacklist.resume_batch", reason, func(ctx context.Context, tx pgx.Tx, batch Batch, now time.Time) (bool, error) {
 		// A sweep may not have come to what has ended just now.
-		if err := withdrawEnded(ctx, tx, laneID{tenantID, batch.AuthorizerID}, now); err != nil {
+		if err := s.withdrawEnded(ctx, tx, pausedID{tenantID, batch.AuthorizerID, batchID}); err != nil {
 			return false, err
 		}
 		tag, err := tx.Exec(ctx, `
@@ -115,34 +115,52 @@ func (s *Service) changePause(ctx context.Context, p tenant.Principal, tenantID,
 	return batch, nil
 }
 
-// withdrawEnded withdraws what waits in paused batches of an account for a block whose end has come.
-func withdrawEnded(ctx context.Context, tx pgx.Tx, id laneID, now time.Time) error {
-	rows, err := tx.Query(ctx, `
-		SELECT DISTINCT e.batch_id FROM blacklist_entries e
-		WHERE e.tenant_id = $1 AND e.authorizer_id = $2 AND e.want = 'blocked' AND e.want_until IS NOT NULL AND e.want_until <= $3 AND e.pending
-			AND e.wish IN (SELECT b.wish FROM blacklist_batches b WHERE b.tenant_id = $1 AND b.authorizer_id = $2 AND `+pausedBatches+`)
-		ORDER BY e.batch_id`, id.TenantID, id.AuthorizerID, now)
+// pausedID names a batch of an account.
+type pausedID struct {
+	TenantID     uuid.UUID
+	AuthorizerID uuid.UUID
+	BatchID      uuid.UUID
+}
+
+// endPaused withdraws what waits in paused batches for a block whose end has come.
+func (s *Service) endPaused(ctx context.Context) error {
+	rows, err := s.pool.Query(ctx, `
+		SELECT DISTINCT e.tenant_id, e.authorizer_id, e.batch_id FROM blacklist_entries e
+		WHERE `+hasEnd+` AND e.want_until <= $1 AND e.pending
+			AND EXISTS (SELECT FROM blacklist_batches b WHERE b.tenant_id = e.tenant_id AND b.id = e.batch_id AND `+pausedBatches+`)`, s.now())
 	if err != nil {
 		return fmt.Errorf("find ended blocks of paused batches: %w", err)
 	}
-	ended, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	paused, err := pgx.CollectRows(rows, pgx.RowToStructByPos[pausedID])
 	if err != nil {
 		return fmt.Errorf("find ended blocks of paused batches: %w", err)
 	}
-	for _, batchID := range ended {
-		batch, err := readBatch(ctx, tx, id.TenantID, batchID, now)
-		if err != nil {
-			return err
-		}
-		withdrawn, err := withdraw(ctx, tx, id.TenantID, batch, now, true)
-		if err != nil || withdrawn == 0 {
-			return err
-		}
-		if err := auditWithdrawal(ctx, tx, tenant.System("blacklist"), now, batch, id.TenantID, withdrawn, endedReason); err != nil {
-			return err
-		}
+	return each(ctx, s, paused, s.withdrawEnded)
+}
+
+// withdrawEnded withdraws what waits in a paused batch for a block whose end has come.
+func (s *Service) withdrawEnded(ctx context.Context, tx pgx.Tx, id pausedID) error {
+	now := s.now()
+	if err := lockLaneShared(ctx, tx, id.TenantID, id.AuthorizerID); err != nil {
+		return err
 	}
-	return nil
+	var some bool
+	err := tx.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM blacklist_entries e WHERE `+hasEnd+` AND e.want_until <= $4 AND e.pending AND e.tenant_id = $1 AND e.authorizer_id = $2 AND e.batch_id = $3)
+			AND EXISTS (SELECT FROM blacklist_batches b WHERE b.tenant_id = $1 AND b.id = $3 AND `+pausedBatches+`)`,
+		id.TenantID, id.AuthorizerID, id.BatchID, now).Scan(&some)
+	if err != nil || !some {
+		return err
+	}
+	batch, err := readBatch(ctx, tx, id.TenantID, id.BatchID, now)
+	if err != nil {
+		return err
+	}
+	withdrawn, err := withdraw(ctx, tx, id.TenantID, batch, now, true)
+	if err != nil || withdrawn == 0 {
+		return err
+	}
+	return auditWithdrawal(ctx, tx, tenant.System("blacklist"), now, batch, id.TenantID, withdrawn, endedReason)
 }
 
 // pausedOf returns the paused batches of an account, those first that have been paused longest, and how many there are.

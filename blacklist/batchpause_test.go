@@ -160,9 +160,9 @@ func TestPauseBatch(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, b.status(t, batch.ID, blacklist.StatusPaused).PauseReason, "mine")
 		require.Contains(t, b.status(t, other.ID, blacklist.StatusPaused).PauseReason, "ours")
-		b.start(t)
 		_, err = b.blacklist.Resume(t.Context(), b.key, b.tenantID, b.account.AppID)
 		require.NoError(t, err)
+		b.start(t) // only now: a job that finds the account held ends, and the next one would have to wait for a sweep
 		b.ended(t, other.ID)
 		b.idle(t)
 		require.Equal(t, b.openids(1, 2), b.blacklisted())
@@ -183,6 +183,7 @@ func TestPauseBatch(t *testing.T) {
 		b.start(t)
 		b.ended(t, b.block(t, b.openid(0)).ID)
 		before := b.entry(t, b.openid(0))
+		b.idle(t) // or the push that is about to end would still take the next wishes
 		_, err := b.blacklist.Hold(t.Context(), b.key, b.tenantID, b.account.AppID, "")
 		require.NoError(t, err)
 		until := b.Clock.Now().Add(time.Hour)
@@ -202,6 +203,32 @@ func TestPauseBatch(t *testing.T) {
 		require.Equal(t, "blacklist.cancel", audit.Entries[0].Action)
 		require.Equal(t, tenant.Kind("system"), audit.Entries[0].ActorKind)
 		require.Equal(t, map[string]any{"batch_id": batch.ID.String(), "openids": 4.0}, audit.Entries[0].Detail)
+	})
+
+	t.Run("IsWithdrawnOnlyAsFarAsBlocksHaveEnded", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, 3)
+		b.start(t)
+		until := b.Clock.Now().Add(time.Hour)
+		first, _, err := b.blacklist.Block(t.Context(), b.key, b.tenantID, b.account.AppID, blacklist.Request{OpenIDs: b.openids(0, 1), Until: &until})
+		require.NoError(t, err)
+		b.ended(t, first.ID)
+		b.ended(t, b.block(t, b.openids(1, 3)...).ID)
+		unblock := b.ended(t, b.unblock(t, b.openids(0, 3)...).ID)
+		b.idle(t) // or the push that is about to end would still take the next wishes
+		_, err = b.blacklist.Hold(t.Context(), b.key, b.tenantID, b.account.AppID, "")
+		require.NoError(t, err)
+		undo, _, err := b.blacklist.Undo(t.Context(), b.key, b.tenantID, unblock.ID, blacklist.UndoRequest{}) // one of whose blocks gets its end back
+		require.NoError(t, err)
+		b.pause(t, undo.ID, "")
+		_, err = b.blacklist.Resume(t.Context(), b.key, b.tenantID, b.account.AppID)
+		require.NoError(t, err)
+		b.Clock.Advance(time.Hour)
+		b.sweep(t)
+		require.Equal(t, blacklist.Counts{Total: 3, Pending: 2, Cancelled: 1}, b.status(t, undo.ID, blacklist.StatusPaused).Counts)
+		b.resume(t, undo.ID)
+		require.Equal(t, blacklist.Counts{Total: 3, Done: 2, Cancelled: 1}, b.ended(t, undo.ID).Counts)
+		require.Equal(t, sorted(b.openids(1, 3)), b.blacklisted())
 	})
 
 	t.Run("IsNotSentAfterTheEndOfItsBlocksByAResumeBeforeTheSweep", func(t *testing.T) {

@@ -3,7 +3,9 @@ package blacklist_test
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/wechat-steward/steward/blacklist"
@@ -115,9 +117,12 @@ func TestMisplaced(t *testing.T) {
 		p := b.preview(t, blacklist.ActionBlock, given...)
 		batch := b.block(t, given...)
 		require.Equal(t, []blacklist.Misplaced{
-			{OpenID: other.openid(0), AppID: other.account.AppID}, {OpenID: other.openid(2), AppID: other.account.AppID},
-			{OpenID: other.openid(3), AppID: other.account.AppID}, {OpenID: other.openid(4), AppID: other.account.AppID},
-			{OpenID: third.openid(1), AppID: third.account.AppID}, {OpenID: third.openid(2), AppID: third.account.AppID},
+			{OpenID: other.openid(0), AppID: other.account.AppID},
+			{OpenID: other.openid(2), AppID: other.account.AppID},
+			{OpenID: other.openid(3), AppID: other.account.AppID},
+			{OpenID: other.openid(4), AppID: other.account.AppID},
+			{OpenID: third.openid(1), AppID: third.account.AppID},
+			{OpenID: third.openid(2), AppID: third.account.AppID},
 		}, p.ElsewhereFirst)
 		b.ended(t, batch.ID)
 		var refused []blacklist.Misplaced
@@ -180,6 +185,22 @@ func TestMisplaced(t *testing.T) {
 		b.start(t)
 		require.Equal(t, blacklist.Counts{Total: 2, Superseded: 1, Done: 1}, b.ended(t, first.ID).Counts)
 		require.Equal(t, []string{b.openid(0)}, b.sentEver(t))
+	})
+
+	t.Run("IsForWeChatToSayWhereFindingOutTakesTooLong", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, 1, func(cfg *blacklist.Config) { cfg.SearchTimeout = 50 * time.Millisecond })
+		other := b.neighbour(t, 1)
+		b.knows(t, other.account, other.openid(0))
+		err := pgx.BeginFunc(t.Context(), b.Pool, func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), `LOCK TABLE followers IN ACCESS EXCLUSIVE MODE`)
+			require.NoError(t, err)
+			require.Equal(t, 1, b.preview(t, blacklist.ActionBlock, other.openid(0)).Unknown)
+			require.Equal(t, blacklist.Counts{Total: 1, Pending: 1}, b.block(t, other.openid(0)).Counts)
+			return nil
+		})
+		require.NoError(t, err)
+		require.Equal(t, 1, b.block(t, other.openid(0)).Counts.Failed)
 	})
 
 	t.Run("IsFoundAmongAHundredThousand", func(t *testing.T) {
