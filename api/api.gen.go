@@ -1745,7 +1745,7 @@ type Restored struct {
 
 // RouteBlockRequest defines model for RouteBlockRequest.
 type RouteBlockRequest struct {
-	// AssumeAppid The account for openids that no directory knows; without it they go nowhere
+	// AssumeAppid The account for openids that no directory and no blacklist knows; without it they go nowhere
 	AssumeAppid *string `json:"assume_appid,omitempty"`
 
 	// DryRun `true`: only tell where everything would go, and do nothing
@@ -1786,7 +1786,7 @@ type RouteShare struct {
 
 // RouteUnblockRequest defines model for RouteUnblockRequest.
 type RouteUnblockRequest struct {
-	// AssumeAppid The account for openids that no directory knows; without it they go nowhere
+	// AssumeAppid The account for openids that no directory and no blacklist knows; without it they go nowhere
 	AssumeAppid *string `json:"assume_appid,omitempty"`
 
 	// DryRun `true`: only tell where everything would go, and do nothing
@@ -1917,11 +1917,11 @@ type Unrouted struct {
 	// Unionid Empty for who was asked for by openid
 	Unionid string `json:"unionid"`
 
-	// Why unknown: no directory of followers knows it; ambiguous: several accounts do; the others: the account that it belongs to cannot be worked for
+	// Why unknown: no directory of followers knows it, and no blacklist; ambiguous: several accounts do; the others: the account that it belongs to cannot be worked for
 	Why UnroutedWhy `json:"why"`
 }
 
-// UnroutedWhy unknown: no directory of followers knows it; ambiguous: several accounts do; the others: the account that it belongs to cannot be worked for
+// UnroutedWhy unknown: no directory of followers knows it, and no blacklist; ambiguous: several accounts do; the others: the account that it belongs to cannot be worked for
 type UnroutedWhy string
 
 // Actual defines model for Actual.

@@ -123,7 +123,7 @@ func people(n int, prefix string) []string {
 func (p *pushing) pushAll(t testing.TB, round, accounts, each, workers int) time.Duration {
 	t.Helper()
 	for i := range accounts {
-		_, _, err := p.service.Block(t.Context(), p.key, p.tenantID, p.appids[i], blacklist.Request{OpenIDs: people(each, fmt.Sprint(round))})
+		_, _, err := p.service.Block(t.Context(), p.key, p.tenantID, p.appids[i], blacklist.Request{OpenIDs: people(each, fmt.Sprintf("%d-%d", i, round))})
 		require.NoError(t, err)
 	}
 	_, err := p.Pool.Exec(t.Context(), `ANALYZE blacklist_entries, blacklist_items, blacklist_batches, blacklist_lanes`)

@@ -104,7 +104,8 @@ type Config struct {
 	CallTimeout time.Duration
 	// Calls is how many calls this process has in the air at a time, for all accounts together. 0: 64.
 	Calls int
-	// SearchTimeout ends a search that has to look at too many entries, see [ErrSearchTooWide]. 0: five seconds.
+	// SearchTimeout ends a search that has to look at too many entries, see [ErrSearchTooWide]. 0: five seconds. Finding out whose
+	// openids are, when a request is accepted, may take twice as long, and that once more for each MaxOpenIDs.
 	SearchTimeout time.Duration
 	// Slice is how long a push job works for one account before others have their turn. 0: 20 seconds.
 	Slice time.Duration

@@ -24,7 +24,7 @@ type Why string
 
 // The reasons.
 const (
-	// WhyUnknown: no directory of followers of the tenant's knows it.
+	// WhyUnknown: no directory of followers of the tenant's knows it, and no blacklist.
 	WhyUnknown Why = "unknown"
 	// WhyAmbiguous: several accounts know the openid.
 	WhyAmbiguous Why = "ambiguous"
@@ -63,7 +63,7 @@ type RouteRequest struct {
 	// UnionIDs are persons, meant on every account of the tenant where they follow. OpenIDs may be empty beside them; both together
 	// are at most MaxOpenIDs, and are cleaned alike.
 	UnionIDs []string
-	// AssumeAppID is the account for openids that no directory knows; empty: they go nowhere. WeChat will say whether it was right.
+	// AssumeAppID is the account for openids that nobody knows; empty: they go nowhere. WeChat will say whether it was right.
 	AssumeAppID string
 }
 
@@ -96,7 +96,7 @@ type Share struct {
 }
 
 // Route does action with openids, and with those whose unionids are given, wherever they belong, as the directories of followers
-// know it. All of it is accepted in one transaction, or nothing. It tells whether an equal request with the same Idempotency-Key was
+// know it, or for openids the blacklists, see [Service.Block]. All of it is accepted in one transaction, or nothing. It tells whether an equal request with the same Idempotency-Key was
 // accepted before. It fails like [Service.Block]; but what concerns one account only makes its openids unrouted.
 //
 // Two unionids of one person on one account, or an openid beside the unionid of its owner, are one openid.
@@ -301,7 +301,7 @@ func (s *Service) divide(ctx context.Context, tx pgx.Tx, p tenant.Principal, ten
 		}
 		assumed = account.ID
 	}
-	places, err := s.followers.Lookup(ctx, tx, tenantID, whom.openids)
+	belong, err := s.belonging(ctx, tx, p, tenantID, assumed, whom.openids)
 	if err != nil {
 		return nil, err
 	}
@@ -311,7 +311,7 @@ func (s *Service) divide(ctx context.Context, tx pgx.Tx, p tenant.Principal, ten
 	}
 	targets := make([]target, 0, len(whom.openids)+len(whom.unionids))
 	for _, openid := range whom.openids {
-		switch where := belonging(places[openid]); {
+		switch where := belong[openid]; {
 		case len(where) == 1:
 			targets = append(targets, bound(where[0], openid, ""))
 		case len(where) > 1:
@@ -336,8 +336,40 @@ func (s *Service) divide(ctx context.Context, tx pgx.Tx, p tenant.Principal, ten
 	return targets, nil
 }
 
-// belonging are the accounts of places: those where the person follows, and if there is none those where they did.
-func belonging(places []follower.Place) (accounts []uuid.UUID) {
+// belonging says to which accounts openids belong, as directories of followers know it, and where these do not, blacklists. What the assumed
+// account's own blacklist knows is not in the answer, nor is what nobody knows.
+func (s *Service) belonging(ctx context.Context, tx pgx.Tx, p tenant.Principal, tenantID, assumed uuid.UUID, openids []string) (map[string][]uuid.UUID, error) {
+	places, err := s.followers.Lookup(ctx, tx, tenantID, openids)
+	if err != nil {
+		return nil, err
+	}
+	belong := make(map[string][]uuid.UUID, len(openids))
+	var unknown []string
+	for _, openid := range openids {
+		if belong[openid] = accountsOf(places[openid]); len(belong[openid]) == 0 {
+			unknown = append(unknown, openid)
+		}
+	}
+	elsewhere, err := s.foreseeMisplaced(ctx, tx, authorizer.Account{TenantID: tenantID, ID: assumed}, unknown)
+	if err != nil {
+		return nil, err
+	}
+	ids := map[string]uuid.UUID{}
+	for _, m := range elsewhere {
+		if _, is := ids[m.AppID]; !is {
+			account, err := s.authorizers.Find(ctx, p, tenantID, m.AppID)
+			if err != nil {
+				return nil, err
+			}
+			ids[m.AppID] = account.ID
+		}
+		belong[m.OpenID] = []uuid.UUID{ids[m.AppID]}
+	}
+	return belong, nil
+}
+
+// accountsOf are the accounts of places: those where the person follows, and if there is none those where they did.
+func accountsOf(places []follower.Place) (accounts []uuid.UUID) {
 	for _, following := range []bool{true, false} {
 		for _, place := range places {
 			if place.Following == following {

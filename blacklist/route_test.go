@@ -92,6 +92,27 @@ func TestRoute_TriesUnknownOnesOnTheAccountThatIsAssumed(t *testing.T) {
 	require.Equal(t, blacklist.Counts{Total: 2, Done: 1, Failed: 1}, got.Counts, "WeChat says whether it was right")
 }
 
+func TestRoute_KnowsFromBlacklistsWhatDirectoriesDoNot(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 2)
+	other := b.neighbour(t, 2)
+	b.start(t)
+	b.ended(t, b.block(t, b.openid(0)).ID)
+	other.ended(t, other.block(t, other.openid(0)).ID)
+	for _, assume := range []string{"", b.account.AppID, other.account.AppID} {
+		req := routeOf(b.openid(0), other.openid(0))
+		req.AssumeAppID = assume
+		routed := b.route(t, blacklist.ActionUnblock, req)
+		require.Empty(t, routed.Unrouted)
+		require.Len(t, routed.Batches, 2)
+		for _, batch := range routed.Batches {
+			require.Zero(t, b.ended(t, batch.ID).Counts.Failed)
+		}
+	}
+	require.Empty(t, b.blacklisted())
+	require.Empty(t, other.blacklisted())
+}
+
 func TestRoute_IsOnceForOneIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t, 1)

@@ -106,10 +106,9 @@ type Span struct {
 func (s *Service) Spans(ctx context.Context, db Querier, tenantID uuid.UUID, first, last string) ([]Span, error) {
 	const followers = `SELECT f.openid FROM followers f WHERE f.tenant_id = d.tenant_id AND f.authorizer_id = d.authorizer_id AND f.openid `
 	rows, err := db.Query(ctx, `
-		SELECT d.authorizer_id, r.first, r.last FROM follower_directories d CROSS JOIN LATERAL (
-			SELECT (`+followers+`>= $2 ORDER BY f.openid LIMIT 1) AS first, (`+followers+`<= $3 ORDER BY f.openid DESC LIMIT 1) AS last OFFSET 0
-		) r
-		WHERE d.tenant_id = $1 AND `+shown+` AND r.first <= r.last ORDER BY d.authorizer_id`, tenantID, first, last)
+		SELECT d.authorizer_id, r.first, (`+followers+`<= $3 ORDER BY f.openid DESC LIMIT 1)
+		FROM follower_directories d CROSS JOIN LATERAL (SELECT (`+followers+`>= $2 ORDER BY f.openid LIMIT 1) AS first OFFSET 0) r
+		WHERE d.tenant_id = $1 AND `+shown+` AND r.first <= $3 ORDER BY d.authorizer_id`, tenantID, first, last)
 	if err != nil {
 		return nil, fmt.Errorf("read spans of followers: %w", err)
 	}
