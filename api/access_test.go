@@ -233,6 +233,7 @@ var scopeOf = map[string]tenant.Scope{
 	"listBlacklist": tenant.BlacklistRead, "startPull": tenant.BlacklistRead, "getPull": tenant.BlacklistRead,
 	"block": tenant.BlacklistWrite, "unblock": tenant.BlacklistWrite,
 	"listBatches": tenant.BlacklistRead, "getBatch": tenant.BlacklistRead, "listBatchItems": tenant.BlacklistRead, "listHistory": tenant.BlacklistRead,
+	"pauseBatch": tenant.BlacklistWrite, "resumeBatch": tenant.BlacklistWrite,
 	"cancelBatch": tenant.BlacklistWrite, "retryBatch": tenant.BlacklistWrite, "undoBatch": tenant.BlacklistWrite,
 	"getBlacklistWork": tenant.BlacklistRead, "getBlacklistQuota": tenant.BlacklistRead,
 	"holdBlacklistWork": tenant.BlacklistWrite, "resumeBlacklistWork": tenant.BlacklistWrite,

@@ -501,6 +501,39 @@ func (e ReconciliationStatus) Valid() bool {
 	}
 }
 
+// Defines values for RoutePreviewAction.
+const (
+	RoutePreviewActionBlock   RoutePreviewAction = "block"
+	RoutePreviewActionUnblock RoutePreviewAction = "unblock"
+)
+
+// Valid indicates whether the value is a known member of the RoutePreviewAction enum.
+func (e RoutePreviewAction) Valid() bool {
+	switch e {
+	case RoutePreviewActionBlock:
+		return true
+	case RoutePreviewActionUnblock:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RoutePreviewDryRun.
+const (
+	True RoutePreviewDryRun = true
+)
+
+// Valid indicates whether the value is a known member of the RoutePreviewDryRun enum.
+func (e RoutePreviewDryRun) Valid() bool {
+	switch e {
+	case True:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Scope.
 const (
 	AuditRead         Scope = "audit:read"
@@ -994,7 +1027,13 @@ type Batch struct {
 	ID        string     `json:"id"`
 
 	// PauseReason Why it rests and what to do; empty unless paused
-	PauseReason string     `json:"pause_reason"`
+	PauseReason string `json:"pause_reason"`
+
+	// PausedAt Since when somebody has this batch paused; null: nobody has
+	PausedAt *time.Time `json:"paused_at"`
+
+	// PausedBy Who has: name (kind)
+	PausedBy    string     `json:"paused_by"`
 	PausedUntil *time.Time `json:"paused_until"`
 	Reason      string     `json:"reason"`
 
@@ -1024,10 +1063,12 @@ type BatchItem struct {
 	// Advice What to do about a failure
 	Advice  string     `json:"advice"`
 	EndedAt *time.Time `json:"ended_at"`
-	Errcode *int       `json:"errcode"`
-	Openid  string     `json:"openid"`
-	Outcome Outcome    `json:"outcome"`
-	Rid     string     `json:"rid"`
+
+	// Errcode WeChat's; a failure without one belongs to another account, which the advice names, and WeChat was not asked
+	Errcode *int    `json:"errcode"`
+	Openid  string  `json:"openid"`
+	Outcome Outcome `json:"outcome"`
+	Rid     string  `json:"rid"`
 }
 
 // BatchItemPage defines model for BatchItemPage.
@@ -1103,6 +1144,12 @@ type BlacklistWork struct {
 	// Errcode WeChat's, where it refused
 	Errcode *int `json:"errcode"`
 
+	// Paused Those of them that have been paused longest, at most 100
+	Paused []PausedBatch `json:"paused"`
+
+	// PausedBatches How many batches of the account somebody has paused
+	PausedBatches int `json:"paused_batches"`
+
 	// Reason Why it is held or paused
 	Reason string `json:"reason"`
 	Rid    string `json:"rid"`
@@ -1110,7 +1157,7 @@ type BlacklistWork struct {
 	// Since Since when it is held
 	Since *time.Time `json:"since"`
 
-	// Status idle: nothing is pending; running: something is, and goes to WeChat; paused: it rests by itself and goes on by itself; held: somebody stopped it
+	// Status idle: nothing is pending, or only what is in paused batches; running: something is, and goes to WeChat; paused: it rests by itself and goes on by itself; held: somebody stopped it
 	Status BlacklistWorkStatus `json:"status"`
 
 	// SyncedAt When WeChat's whole list was last pulled
@@ -1120,7 +1167,7 @@ type BlacklistWork struct {
 	Until *time.Time `json:"until"`
 }
 
-// BlacklistWorkStatus idle: nothing is pending; running: something is, and goes to WeChat; paused: it rests by itself and goes on by itself; held: somebody stopped it
+// BlacklistWorkStatus idle: nothing is pending, or only what is in paused batches; running: something is, and goes to WeChat; paused: it rests by itself and goes on by itself; held: somebody stopped it
 type BlacklistWorkStatus string
 
 // BlockRequest defines model for BlockRequest.
@@ -1517,6 +1564,19 @@ type OpenIDs = []string
 // Outcome defines model for Outcome.
 type Outcome string
 
+// PausedBatch defines model for PausedBatch.
+type PausedBatch struct {
+	BatchID string `json:"batch_id"`
+
+	// By name (kind)
+	By string `json:"by"`
+
+	// Pending How many openids wait
+	Pending int       `json:"pending"`
+	Reason  string    `json:"reason"`
+	Since   time.Time `json:"since"`
+}
+
 // PermissionSet defines model for PermissionSet.
 type PermissionSet struct {
 	ID     int    `json:"id"`
@@ -1550,7 +1610,7 @@ type PreviewCounts struct {
 	// Already WeChat has it so already; it would be sent all the same
 	Already int `json:"already"`
 
-	// BelongsElsewhere WeChat knows it as one of another account of the tenant, so it would fail here
+	// BelongsElsewhere It belongs to another account of the tenant, so it would fail here, and WeChat would not be asked
 	BelongsElsewhere int `json:"belongs_elsewhere"`
 	Blank            int `json:"blank"`
 	Duplicates       int `json:"duplicates"`
@@ -1688,25 +1748,59 @@ type Restored struct {
 
 // RouteBlockRequest defines model for RouteBlockRequest.
 type RouteBlockRequest struct {
-	// AssumeAppid The account for openids that no directory knows; without it they go nowhere
+	// AssumeAppid The account for openids that no directory and no blacklist knows; without it they go nowhere
 	AssumeAppid *string `json:"assume_appid,omitempty"`
 
+	// DryRun `true`: only tell where everything would go, and do nothing
+	DryRun *bool `json:"dry_run,omitempty"`
+
 	// Openids Duplicates and blanks are taken out and counted as skipped
-	Openids OpenIDs `json:"openids"`
-	Reason  *string `json:"reason,omitempty"`
+	Openids *OpenIDs `json:"openids,omitempty"`
+	Reason  *string  `json:"reason,omitempty"`
+
+	// Unionids Persons, meant on every account where they follow. Duplicates and blanks are taken out
+	Unionids *UnionIDs `json:"unionids,omitempty"`
 
 	// Until When the block ends by itself
 	Until *time.Time `json:"until,omitempty"`
 }
 
+// RoutePreview defines model for RoutePreview.
+type RoutePreview struct {
+	Accounts []RouteShare       `json:"accounts"`
+	Action   RoutePreviewAction `json:"action"`
+	DryRun   RoutePreviewDryRun `json:"dry_run"`
+	Unrouted []Unrouted         `json:"unrouted"`
+}
+
+// RoutePreviewAction defines model for RoutePreview.Action.
+type RoutePreviewAction string
+
+// RoutePreviewDryRun defines model for RoutePreview.DryRun.
+type RoutePreviewDryRun bool
+
+// RouteShare defines model for RouteShare.
+type RouteShare struct {
+	AuthorizerAppid string `json:"authorizer_appid"`
+
+	// Openids How many would go to the account
+	Openids int `json:"openids"`
+}
+
 // RouteUnblockRequest defines model for RouteUnblockRequest.
 type RouteUnblockRequest struct {
-	// AssumeAppid The account for openids that no directory knows; without it they go nowhere
+	// AssumeAppid The account for openids that no directory and no blacklist knows; without it they go nowhere
 	AssumeAppid *string `json:"assume_appid,omitempty"`
 
+	// DryRun `true`: only tell where everything would go, and do nothing
+	DryRun *bool `json:"dry_run,omitempty"`
+
 	// Openids Duplicates and blanks are taken out and counted as skipped
-	Openids OpenIDs `json:"openids"`
-	Reason  *string `json:"reason,omitempty"`
+	Openids *OpenIDs `json:"openids,omitempty"`
+	Reason  *string  `json:"reason,omitempty"`
+
+	// Unionids Persons, meant on every account where they follow. Duplicates and blanks are taken out
+	Unionids *UnionIDs `json:"unionids,omitempty"`
 }
 
 // Routed defines model for Routed.
@@ -1809,17 +1903,28 @@ type UndoRequest struct {
 	Reason *string `json:"reason,omitempty"`
 }
 
+// UnionIDs Persons, meant on every account where they follow. Duplicates and blanks are taken out
+type UnionIDs = []string
+
 // Unrouted defines model for Unrouted.
 type Unrouted struct {
-	// Appid The account that it belongs to, where that is known
-	Appid  *string `json:"appid"`
-	Openid string  `json:"openid"`
+	// Advice What to do about it
+	Advice string `json:"advice"`
 
-	// Why unknown: no directory of followers knows it; ambiguous: several accounts do; the others: the account that it belongs to cannot be worked for
+	// Appid The account that it belongs to, where that is known
+	Appid *string `json:"appid"`
+
+	// Openid Empty where nobody is known to have the unionid
+	Openid string `json:"openid"`
+
+	// Unionid Empty for who was asked for by openid
+	Unionid string `json:"unionid"`
+
+	// Why unknown: no directory of followers knows it, and no blacklist; ambiguous: several accounts do; the others: the account that it belongs to cannot be worked for
 	Why UnroutedWhy `json:"why"`
 }
 
-// UnroutedWhy unknown: no directory of followers knows it; ambiguous: several accounts do; the others: the account that it belongs to cannot be worked for
+// UnroutedWhy unknown: no directory of followers knows it, and no blacklist; ambiguous: several accounts do; the others: the account that it belongs to cannot be worked for
 type UnroutedWhy string
 
 // Actual defines model for Actual.
@@ -2201,6 +2306,12 @@ type RenewAuthorizerJSONRequestBody = Empty
 // CancelBatchJSONRequestBody defines body for CancelBatch for application/json ContentType.
 type CancelBatchJSONRequestBody = Empty
 
+// PauseBatchJSONRequestBody defines body for PauseBatch for application/json ContentType.
+type PauseBatchJSONRequestBody = HoldRequest
+
+// ResumeBatchJSONRequestBody defines body for ResumeBatch for application/json ContentType.
+type ResumeBatchJSONRequestBody = HoldRequest
+
 // RetryBatchJSONRequestBody defines body for RetryBatch for application/json ContentType.
 type RetryBatchJSONRequestBody = Empty
 
@@ -2424,6 +2535,12 @@ type ServerInterface interface {
 	// ExportBatchItems What came of each openid as a file, in the order given
 	// (GET /v1/tenants/{tenant_id}/batches/{batch_id}/items/export)
 	ExportBatchItems(ctx echo.Context, tenantID TenantID, batchID BatchID, params ExportBatchItemsParams) error
+	// PauseBatch Stop one batch until it is resumed
+	// (POST /v1/tenants/{tenant_id}/batches/{batch_id}/pause)
+	PauseBatch(ctx echo.Context, tenantID TenantID, batchID BatchID) error
+	// ResumeBatch Let a paused batch go on
+	// (POST /v1/tenants/{tenant_id}/batches/{batch_id}/resume)
+	ResumeBatch(ctx echo.Context, tenantID TenantID, batchID BatchID) error
 	// RetryBatch Ask once more for what has failed of a batch
 	// (POST /v1/tenants/{tenant_id}/batches/{batch_id}/retry)
 	RetryBatch(ctx echo.Context, tenantID TenantID, batchID BatchID, params RetryBatchParams) error
@@ -3863,6 +3980,54 @@ func (w *ServerInterfaceWrapper) ExportBatchItems(ctx echo.Context) error {
 	return err
 }
 
+// PauseBatch converts echo context to params.
+func (w *ServerInterfaceWrapper) PauseBatch(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchID BatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", ctx.Param("batch_id"), &batchID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter batch_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PauseBatch(ctx, tenantID, batchID)
+	return err
+}
+
+// ResumeBatch converts echo context to params.
+func (w *ServerInterfaceWrapper) ResumeBatch(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchID BatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", ctx.Param("batch_id"), &batchID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter batch_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ResumeBatch(ctx, tenantID, batchID)
+	return err
+}
+
 // RetryBatch converts echo context to params.
 func (w *ServerInterfaceWrapper) RetryBatch(ctx echo.Context) error {
 	var err error
@@ -4232,6 +4397,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/batches", wrapper.ListBatches, options.OperationMiddlewares["listBatches"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/batches/:batch_id", wrapper.GetBatch, options.OperationMiddlewares["getBatch"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/batches/:batch_id/cancel", wrapper.CancelBatch, options.OperationMiddlewares["cancelBatch"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/batches/:batch_id/pause", wrapper.PauseBatch, options.OperationMiddlewares["pauseBatch"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/batches/:batch_id/resume", wrapper.ResumeBatch, options.OperationMiddlewares["resumeBatch"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/batches/:batch_id/retry", wrapper.RetryBatch, options.OperationMiddlewares["retryBatch"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/batches/:batch_id/undo", wrapper.UndoBatch, options.OperationMiddlewares["undoBatch"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/batches/:batch_id/items", wrapper.ListBatchItems, options.OperationMiddlewares["listBatchItems"]...)
@@ -6540,6 +6707,96 @@ func (response ExportBatchItemsdefaultApplicationProblemPlusJSONResponse) VisitE
 	return err
 }
 
+type PauseBatchRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	BatchID  BatchID  `json:"batch_id"`
+	Body     *PauseBatchJSONRequestBody
+}
+
+type PauseBatchResponseObject interface {
+	VisitPauseBatchResponse(w http.ResponseWriter) error
+}
+
+type PauseBatch200JSONResponse Batch
+
+func (response PauseBatch200JSONResponse) VisitPauseBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PauseBatchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response PauseBatchdefaultApplicationProblemPlusJSONResponse) VisitPauseBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeBatchRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	BatchID  BatchID  `json:"batch_id"`
+	Body     *ResumeBatchJSONRequestBody
+}
+
+type ResumeBatchResponseObject interface {
+	VisitResumeBatchResponse(w http.ResponseWriter) error
+}
+
+type ResumeBatch200JSONResponse Batch
+
+func (response ResumeBatch200JSONResponse) VisitResumeBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeBatchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response ResumeBatchdefaultApplicationProblemPlusJSONResponse) VisitResumeBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RetryBatchRequestObject struct {
 	TenantID TenantID `json:"tenant_id"`
 	BatchID  BatchID  `json:"batch_id"`
@@ -6662,6 +6919,20 @@ type RouteBlockResponseObject interface {
 	VisitRouteBlockResponse(w http.ResponseWriter) error
 }
 
+type RouteBlock200JSONResponse RoutePreview
+
+func (response RouteBlock200JSONResponse) VisitRouteBlockResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RouteBlock202ResponseHeaders struct {
 	IdempotencyReplayed *string
 }
@@ -6715,6 +6986,20 @@ type RouteUnblockRequestObject struct {
 
 type RouteUnblockResponseObject interface {
 	VisitRouteUnblockResponse(w http.ResponseWriter) error
+}
+
+type RouteUnblock200JSONResponse RoutePreview
+
+func (response RouteUnblock200JSONResponse) VisitRouteUnblockResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type RouteUnblock202ResponseHeaders struct {
@@ -7124,6 +7409,12 @@ type StrictServerInterface interface {
 	// ExportBatchItems What came of each openid as a file, in the order given
 	// (GET /v1/tenants/{tenant_id}/batches/{batch_id}/items/export)
 	ExportBatchItems(ctx context.Context, request ExportBatchItemsRequestObject) (ExportBatchItemsResponseObject, error)
+	// PauseBatch Stop one batch until it is resumed
+	// (POST /v1/tenants/{tenant_id}/batches/{batch_id}/pause)
+	PauseBatch(ctx context.Context, request PauseBatchRequestObject) (PauseBatchResponseObject, error)
+	// ResumeBatch Let a paused batch go on
+	// (POST /v1/tenants/{tenant_id}/batches/{batch_id}/resume)
+	ResumeBatch(ctx context.Context, request ResumeBatchRequestObject) (ResumeBatchResponseObject, error)
 	// RetryBatch Ask once more for what has failed of a batch
 	// (POST /v1/tenants/{tenant_id}/batches/{batch_id}/retry)
 	RetryBatch(ctx context.Context, request RetryBatchRequestObject) (RetryBatchResponseObject, error)
@@ -8818,6 +9109,110 @@ func (sh *strictHandler) ExportBatchItems(ctx echo.Context, tenantID TenantID, b
 		return err
 	} else if validResponse, ok := response.(ExportBatchItemsResponseObject); ok {
 		return validResponse.VisitExportBatchItemsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PauseBatch operation middleware
+func (sh *strictHandler) PauseBatch(ctx echo.Context, tenantID TenantID, batchID BatchID) error {
+	var request PauseBatchRequestObject
+
+	request.TenantID = tenantID
+	request.BatchID = batchID
+
+	var body PauseBatchJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PauseBatch(ctx.Request().Context(), request.(PauseBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PauseBatch")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PauseBatchResponseObject); ok {
+		return validResponse.VisitPauseBatchResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ResumeBatch operation middleware
+func (sh *strictHandler) ResumeBatch(ctx echo.Context, tenantID TenantID, batchID BatchID) error {
+	var request ResumeBatchRequestObject
+
+	request.TenantID = tenantID
+	request.BatchID = batchID
+
+	var body ResumeBatchJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ResumeBatch(ctx.Request().Context(), request.(ResumeBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResumeBatch")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResumeBatchResponseObject); ok {
+		return validResponse.VisitResumeBatchResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

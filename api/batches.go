@@ -68,6 +68,30 @@ func (s *server) CancelBatch(ctx context.Context, req CancelBatchRequestObject) 
 	return CancelBatch200JSONResponse(batchFrom(b)), nil
 }
 
+func (s *server) PauseBatch(ctx context.Context, req PauseBatchRequestObject) (PauseBatchResponseObject, error) {
+	tenantID, batchID, err := parseIDs(req.TenantID, req.BatchID)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.Blacklist.PauseBatch(ctx, principalOf(ctx), tenantID, batchID, orZero(orZero(req.Body).Reason))
+	if err != nil {
+		return nil, err
+	}
+	return PauseBatch200JSONResponse(batchFrom(b)), nil
+}
+
+func (s *server) ResumeBatch(ctx context.Context, req ResumeBatchRequestObject) (ResumeBatchResponseObject, error) {
+	tenantID, batchID, err := parseIDs(req.TenantID, req.BatchID)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.Blacklist.ResumeBatch(ctx, principalOf(ctx), tenantID, batchID, orZero(orZero(req.Body).Reason))
+	if err != nil {
+		return nil, err
+	}
+	return ResumeBatch200JSONResponse(batchFrom(b)), nil
+}
+
 func (s *server) RetryBatch(ctx context.Context, req RetryBatchRequestObject) (RetryBatchResponseObject, error) {
 	tenantID, batchID, err := parseIDs(req.TenantID, req.BatchID)
 	if err != nil {
@@ -122,7 +146,7 @@ func batchFrom(b blacklist.Batch) Batch {
 			Superseded: c.Superseded, Cancelled: c.Cancelled, Skipped: c.Skipped,
 		},
 		Reason: b.Reason, Until: stampOrNil(b.Until), RequestedBy: b.Actor, RetryOf: idOrNil(b.RetryOf), UndoOf: idOrNil(b.UndoOf),
-		PauseReason: b.PauseReason, PausedUntil: stampOrNil(b.PausedUntil),
+		PauseReason: b.PauseReason, PausedUntil: stampOrNil(b.PausedUntil), PausedAt: stampOrNil(b.PausedAt), PausedBy: b.PausedBy,
 		CreatedAt: stamp(b.CreatedAt), StartedAt: stampOrNil(b.StartedAt), EndedAt: stampOrNil(b.EndedAt),
 	}
 }

@@ -22,6 +22,29 @@ func (b *bundle) ended(t *testing.T, id any) map[string]any {
 	return batch
 }
 
+func TestPauseBatch(t *testing.T) {
+	t.Parallel()
+	b := setup(t, options{account: factory.AccountOptions{FollowerCount: 5}})
+	b.start(t)
+	b.post(t, http.StatusOK, b.accountPath("/blacklist/hold"), map[string]any{})
+	id := b.post(t, http.StatusAccepted, b.accountPath("/blacklist/block"), map[string]any{"openids": b.openids(5)})["id"].(string)
+	paused := b.post(t, http.StatusOK, b.tenantPath("/batches/"+id+"/pause"), map[string]any{"reason": "名单有误"})
+	require.Equal(t, []any{"paused", began, "shop (tenant_key)", "Paused by shop (tenant_key): 名单有误"},
+		[]any{paused["status"], paused["paused_at"], paused["paused_by"], paused["pause_reason"]})
+	require.Equal(t, paused, b.post(t, http.StatusOK, b.tenantPath("/batches/"+id+"/pause"), map[string]any{}))
+	b.post(t, http.StatusOK, b.accountPath("/blacklist/resume"), map[string]any{})
+	work := b.get(t, b.accountPath("/blacklist/work"))
+	require.Equal(t, 1.0, work["paused_batches"])
+	require.Equal(t, []any{map[string]any{"batch_id": id, "since": began, "by": "shop (tenant_key)", "reason": "名单有误", "pending": 5.0}}, work["paused"])
+
+	resumed := b.post(t, http.StatusOK, b.tenantPath("/batches/"+id+"/resume"), map[string]any{})
+	require.Equal(t, []any{nil, "", ""}, []any{resumed["paused_at"], resumed["paused_by"], resumed["pause_reason"]})
+	require.Equal(t, "done", b.ended(t, id)["status"])
+	require.Equal(t, http.StatusNotFound, b.do(t, request{method: "POST", path: b.tenantPath("/batches/x/pause"), body: map[string]any{}}).status)
+	require.Equal(t, http.StatusUnprocessableEntity,
+		b.do(t, request{method: "POST", path: b.tenantPath("/batches/" + id + "/resume"), body: map[string]any{"reason": strings.Repeat("x", 501)}}).status)
+}
+
 func TestCancelBatch(t *testing.T) {
 	t.Parallel()
 	b := setup(t, options{account: factory.AccountOptions{FollowerCount: 5}})

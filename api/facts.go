@@ -108,7 +108,11 @@ func addFacts(p *Problem, pointer string, matched error) {
 	case *component.InvalidParamError:
 		pointer, why = pointerTo(componentFields[e.Param]), e.Why
 	case *blacklist.InvalidOpenIDError:
-		pointer = pointerTo(openidsField, strconv.Itoa(e.Index))
+		field := openidsField
+		if e.UnionID {
+			field = unionidsField
+		}
+		pointer = pointerTo(field, strconv.Itoa(e.Index))
 	case *blacklist.UnknownFilterError:
 		pointer = "query:" + e.Filter
 	}

@@ -207,6 +207,7 @@ func blacklistRules() []rule {
 			"",
 			"It was retried before, later wishes took its place, or nothing has failed. Nothing was done.",
 		},
+		{is(blacklist.ErrWhomToRoute), invalidRequest, "", "Give one of them, or both. Nothing was done."},
 		{is(blacklist.ErrUntilOnUnblock), invalidRequest, "/until", "Leave it out. Nothing was done."},
 		{is(blacklist.ErrInvalidReason), invalidRequest, "/reason", "Nothing was done."},
 		{is(blacklist.ErrIdempotencyKeyTooLong), invalidRequest, "header:Idempotency-Key", "Nothing was done."},

@@ -163,6 +163,12 @@ func TestProblems(t *testing.T) {
 				"detail":"Openids[3] is not an openid: it has more than 128 bytes, or bytes that are not text. Nothing was done: take it out, or correct it.",
 				"errors":[{"pointer":"/openids/3","detail":"openids[3] is not an openid: it has more than 128 bytes, or bytes that are not text"}]}`,
 		},
+		"InvalidUnionID": {
+			err: &blacklist.InvalidOpenIDError{Index: 3, UnionID: true},
+			want: `{"status":422,"code":"invalid-request","title":"The request is not valid",
+				"detail":"Unionids[3] is not a unionid: it has more than 128 bytes, or bytes that are not text. Nothing was done: take it out, or correct it.",
+				"errors":[{"pointer":"/unionids/3","detail":"unionids[3] is not a unionid: it has more than 128 bytes, or bytes that are not text"}]}`,
+		},
 		"UnknownFilter": {
 			err: &blacklist.UnknownFilterError{Filter: "outcome", Value: offending},
 			want: `{"status":422,"code":"invalid-request","title":"The request is not valid","detail":"This value is not one of those allowed. Choose among the values that the reference at /docs lists.",

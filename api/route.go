@@ -7,12 +7,17 @@ import (
 )
 
 func (s *server) RouteBlock(ctx context.Context, req RouteBlockRequestObject) (RouteBlockResponseObject, error) {
-	routed, replayed, err := s.route(ctx, req.TenantID, blacklist.ActionBlock, blacklist.RouteRequest{
+	route := blacklist.RouteRequest{
 		Request: blacklist.Request{
-			OpenIDs: req.Body.Openids, Reason: orZero(req.Body.Reason), Until: req.Body.Until, IdempotencyKey: orZero(req.Params.IdempotencyKey),
+			OpenIDs: orZero(req.Body.Openids), Reason: orZero(req.Body.Reason), Until: req.Body.Until, IdempotencyKey: orZero(req.Params.IdempotencyKey),
 		},
-		AssumeAppID: orZero(req.Body.AssumeAppid),
-	})
+		UnionIDs: orZero(req.Body.Unionids), AssumeAppID: orZero(req.Body.AssumeAppid),
+	}
+	if orZero(req.Body.DryRun) {
+		preview, err := s.previewRoute(ctx, req.TenantID, blacklist.ActionBlock, route)
+		return RouteBlock200JSONResponse(preview), err
+	}
+	routed, replayed, err := s.route(ctx, req.TenantID, blacklist.ActionBlock, route)
 	if err != nil {
 		return nil, err
 	}
@@ -20,12 +25,17 @@ func (s *server) RouteBlock(ctx context.Context, req RouteBlockRequestObject) (R
 }
 
 func (s *server) RouteUnblock(ctx context.Context, req RouteUnblockRequestObject) (RouteUnblockResponseObject, error) {
-	routed, replayed, err := s.route(ctx, req.TenantID, blacklist.ActionUnblock, blacklist.RouteRequest{
+	route := blacklist.RouteRequest{
 		Request: blacklist.Request{
-			OpenIDs: req.Body.Openids, Reason: orZero(req.Body.Reason), IdempotencyKey: orZero(req.Params.IdempotencyKey),
+			OpenIDs: orZero(req.Body.Openids), Reason: orZero(req.Body.Reason), IdempotencyKey: orZero(req.Params.IdempotencyKey),
 		},
-		AssumeAppID: orZero(req.Body.AssumeAppid),
-	})
+		UnionIDs: orZero(req.Body.Unionids), AssumeAppID: orZero(req.Body.AssumeAppid),
+	}
+	if orZero(req.Body.DryRun) {
+		preview, err := s.previewRoute(ctx, req.TenantID, blacklist.ActionUnblock, route)
+		return RouteUnblock200JSONResponse(preview), err
+	}
+	routed, replayed, err := s.route(ctx, req.TenantID, blacklist.ActionUnblock, route)
 	if err != nil {
 		return nil, err
 	}
@@ -44,6 +54,21 @@ func (s *server) route(ctx context.Context, tenant string, action blacklist.Acti
 	return Routed{Batches: mapSlice(routed.Batches, batchFrom), Unrouted: mapSlice(routed.Unrouted, unroutedFrom)}, replayedHeader(replayed), nil
 }
 
+func (s *server) previewRoute(ctx context.Context, tenant string, action blacklist.Action, req blacklist.RouteRequest) (RoutePreview, error) {
+	tenantID, err := parseID(tenant)
+	if err != nil {
+		return RoutePreview{}, err
+	}
+	preview, err := s.Blacklist.PreviewRoute(ctx, principalOf(ctx), tenantID, action, req)
+	if err != nil {
+		return RoutePreview{}, err
+	}
+	return RoutePreview{
+		DryRun: true, Action: RoutePreviewAction(action), Unrouted: mapSlice(preview.Unrouted, unroutedFrom),
+		Accounts: mapSlice(preview.Accounts, func(s blacklist.Share) RouteShare { return RouteShare{AuthorizerAppid: s.AppID, Openids: s.OpenIDs} }),
+	}, nil
+}
+
 func unroutedFrom(u blacklist.Unrouted) Unrouted {
-	return Unrouted{Openid: u.OpenID, Why: UnroutedWhy(u.Why), Appid: given(u.AppID)}
+	return Unrouted{Openid: u.OpenID, Unionid: u.UnionID, Advice: u.Advice(), Why: UnroutedWhy(u.Why), Appid: given(u.AppID)}
 }

@@ -46,7 +46,12 @@ func workFrom(w blacklist.Work) BlacklistWork {
 	return BlacklistWork{
 		Appid: w.AppID, Status: BlacklistWorkStatus(w.Status), Since: stampOrNil(w.Since), By: w.By, Until: stampOrNil(w.Until),
 		Reason: w.Reason, Errcode: w.ErrCode, Rid: w.RID, Advice: w.Advice, SyncedAt: stampOrNil(w.SyncedAt),
+		PausedBatches: w.PausedBatches, Paused: mapSlice(w.Paused, pausedBatchFrom),
 	}
+}
+
+func pausedBatchFrom(b blacklist.PausedBatch) PausedBatch {
+	return PausedBatch{BatchID: b.ID.String(), Since: stamp(b.At), By: b.By, Reason: b.Reason, Pending: b.Pending}
 }
 
 func (s *server) GetBlacklistQuota(ctx context.Context, req GetBlacklistQuotaRequestObject) (GetBlacklistQuotaResponseObject, error) {

@@ -18,7 +18,7 @@ func TestWork_IsHeldAndResumed(t *testing.T) {
 	held := b.post(t, http.StatusOK, b.accountPath("/blacklist/hold"), map[string]any{"reason": "名单有误"})
 	require.Equal(t, map[string]any{
 		"appid": b.account.AppID, "status": "held", "since": began, "by": "shop (tenant_key)", "until": nil, "reason": "名单有误",
-		"errcode": nil, "rid": "", "advice": "", "synced_at": nil,
+		"errcode": nil, "rid": "", "advice": "", "synced_at": nil, "paused_batches": 0.0, "paused": []any{},
 	}, held)
 	batch := b.post(t, http.StatusAccepted, b.accountPath("/blacklist/block"), map[string]any{"openids": b.openids(5)})
 	require.Equal(t, "paused", batch["status"], "it is taken, and waits")

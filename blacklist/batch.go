@@ -21,7 +21,7 @@ type Status string
 const (
 	StatusQueued    Status = "queued"    // nothing of it has gone to WeChat yet
 	StatusRunning   Status = "running"   // some of it has
-	StatusPaused    Status = "paused"    // it waits for what Batch.PauseReason says; unless somebody holds it, it goes on by itself
+	StatusPaused    Status = "paused"    // it waits for what Batch.PauseReason says; unless somebody holds or paused it, it goes on by itself
 	StatusDone      Status = "done"      // every openid has its outcome
 	StatusCancelled Status = "cancelled" // the openids that WeChat had not taken yet were withdrawn
 )
@@ -56,9 +56,12 @@ type Batch struct {
 	PauseErrCode *int
 	PauseRID     string
 	PausedUntil  *time.Time
-	CreatedAt    time.Time
-	StartedAt    *time.Time // when its first call was made
-	EndedAt      *time.Time
+	// While somebody has paused this batch itself, see [Service.PauseBatch]: since when, and who.
+	PausedAt  *time.Time
+	PausedBy  string // "name (kind)"
+	CreatedAt time.Time
+	StartedAt *time.Time // when its first call was made
+	EndedAt   *time.Time
 }
 
 // Ended tells whether every openid has its outcome.
@@ -170,7 +173,7 @@ type querier interface {
 const batchQuery = `
 	SELECT b.id, b.authorizer_id, a.appid, b.action, b.reason, b.until, b.actor_kind, b.actor_id, b.actor_name,
 		b.total, b.skipped, b.done, b.already, b.failed, b.superseded, b.cancelled, b.created_at, b.started_at, b.ended_at,
-		b.retry_of, b.undo_of, l.held_at IS NOT NULL, l.held_by, l.held_reason,
+		b.retry_of, b.undo_of, b.paused_at, b.paused_by, b.paused_reason, l.held_at IS NOT NULL, l.held_by, l.held_reason,
 		l.awaits_account, l.paused_until, l.pause_reason, l.pause_errcode, l.pause_rid
 	FROM blacklist_batches b
 	JOIN authorizers a ON a.tenant_id = b.tenant_id AND a.id = b.authorizer_id
@@ -196,11 +199,11 @@ func scanBatch(now time.Time) pgx.RowToFunc[Batch] {
 		var b Batch
 		var by maker
 		var held, awaitsAccount bool
-		var heldBy, heldReason string
+		var heldBy, heldReason, pausedReason string
 		c := &b.Counts
 		if err := row.Scan(&b.ID, &b.AuthorizerID, &b.AuthorizerAppID, &b.Action, &b.Reason, &b.Until, &by.Kind, &by.ID, &by.Name,
 			&c.Total, &c.Skipped, &c.Done, &c.Already, &c.Failed, &c.Superseded, &c.Cancelled, &b.CreatedAt, &b.StartedAt, &b.EndedAt,
-			&b.RetryOf, &b.UndoOf, &held, &heldBy, &heldReason, &awaitsAccount, &b.PausedUntil, &b.PauseReason, &b.PauseErrCode, &b.PauseRID); err != nil {
+			&b.RetryOf, &b.UndoOf, &b.PausedAt, &b.PausedBy, &pausedReason, &held, &heldBy, &heldReason, &awaitsAccount, &b.PausedUntil, &b.PauseReason, &b.PauseErrCode, &b.PauseRID); err != nil {
 			return Batch{}, err
 		}
 		b.Actor = by.String()
@@ -211,9 +214,10 @@ func scanBatch(now time.Time) pgx.RowToFunc[Batch] {
 			b.Status = StatusCancelled
 		case b.Ended():
 			b.Status = StatusDone
+		case b.PausedAt != nil:
+			b.stopped("Paused by " + b.PausedBy + ": " + pausedReason)
 		case held:
-			b.Status, b.PausedUntil, b.PauseErrCode, b.PauseRID = StatusPaused, nil, nil, ""
-			b.PauseReason = strings.TrimSuffix("Held by "+heldBy+": "+heldReason, ": ")
+			b.stopped("Held by " + heldBy + ": " + heldReason)
 		case rests:
 			b.Status = StatusPaused
 		case b.StartedAt != nil:
@@ -224,10 +228,18 @@ func scanBatch(now time.Time) pgx.RowToFunc[Batch] {
 		if b.Status != StatusPaused {
 			b.PauseReason, b.PauseErrCode, b.PauseRID, b.PausedUntil = "", nil, "", nil
 		}
-		b.Until, b.PausedUntil, b.StartedAt, b.EndedAt = utc(b.Until), utc(b.PausedUntil), utc(b.StartedAt), utc(b.EndedAt)
+		if b.Ended() {
+			b.PausedAt, b.PausedBy = nil, ""
+		}
+		b.Until, b.PausedUntil, b.PausedAt, b.StartedAt, b.EndedAt = utc(b.Until), utc(b.PausedUntil), utc(b.PausedAt), utc(b.StartedAt), utc(b.EndedAt)
 		b.CreatedAt = b.CreatedAt.UTC()
 		return b, nil
 	}
+}
+
+// stopped is how a batch stands that a person has to let go on.
+func (b *Batch) stopped(by string) {
+	b.Status, b.PausedUntil, b.PauseErrCode, b.PauseRID, b.PauseReason = StatusPaused, nil, nil, "", strings.TrimSuffix(by, ": ")
 }
 
 // advice is what to do about an errcode; "" where there is none.

@@ -131,7 +131,7 @@ func person(i int, prefix string) string { return fmt.Sprintf("o%s-%020d", prefi
 func (p *pushing) pushAll(t testing.TB, round, accounts, each, workers int) time.Duration {
 	t.Helper()
 	for i := range accounts {
-		_, _, err := p.service.Block(t.Context(), p.key, p.tenantID, p.appids[i], blacklist.Request{OpenIDs: people(each, fmt.Sprint(round))})
+		_, _, err := p.service.Block(t.Context(), p.key, p.tenantID, p.appids[i], blacklist.Request{OpenIDs: people(each, fmt.Sprintf("%d-%d", i, round))})
 		require.NoError(t, err)
 	}
 	_, err := p.Pool.Exec(t.Context(), `ANALYZE blacklist_entries, blacklist_items, blacklist_batches, blacklist_lanes`)

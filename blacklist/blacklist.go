@@ -48,6 +48,8 @@ var (
 	ErrInvalidReason = fmt.Errorf("a reason has at most %d characters, none of them NUL", MaxReasonLength)
 	// ErrIdempotencyKeyTooLong is returned for an Idempotency-Key of more than MaxIdempotencyKeyLength characters.
 	ErrIdempotencyKeyTooLong = fmt.Errorf("an Idempotency-Key has at most %d characters", MaxIdempotencyKeyLength)
+	// ErrWhomToRoute is returned for a request to be routed that names nobody.
+	ErrWhomToRoute = errors.New("openids or unionids are needed")
 	// ErrSearchTooWide is returned for a list whose filters would have too many entries looked at.
 	ErrSearchTooWide = errors.New("too many entries would have to be searched")
 )
@@ -65,10 +67,14 @@ func (e *TooManyOpenIDsError) Error() string {
 // InvalidOpenIDError says which entry of a request cannot be an openid at all: it is longer than MaxOpenIDLength, or holds
 // NUL or bytes that are no UTF-8. Whether an openid exists is WeChat's to say, in the outcome of its item.
 type InvalidOpenIDError struct {
-	Index int // in Request.OpenIDs, counted from 0
+	Index   int  // in Request.OpenIDs, counted from 0
+	UnionID bool // in RouteRequest.UnionIDs instead
 }
 
 func (e *InvalidOpenIDError) Error() string {
+	if e.UnionID {
+		return fmt.Sprintf("unionids[%d] is not a unionid: it has more than %d bytes, or bytes that are not text", e.Index, MaxOpenIDLength)
+	}
 	return fmt.Sprintf("openids[%d] is not an openid: it has more than %d bytes, or bytes that are not text", e.Index, MaxOpenIDLength)
 }
 
@@ -99,7 +105,8 @@ type Config struct {
 	CallTimeout time.Duration
 	// Calls is how many calls this process has in the air at a time, for all accounts together. 0: 64.
 	Calls int
-	// SearchTimeout ends a search that has to look at too many entries, see [ErrSearchTooWide]. 0: five seconds.
+	// SearchTimeout ends a search that has to look at too many entries, see [ErrSearchTooWide]. 0: five seconds. Finding out whose
+	// openids are, when a request is accepted, may take twice as long, and that once more for each MaxOpenIDs.
 	SearchTimeout time.Duration
 	// Break is how long no calls are made for the accounts of a component after calls for several of them have failed. 0: 15 seconds.
 	Break time.Duration

@@ -20,6 +20,9 @@ import (
 // Errors: [tenant.ErrNotFound], [*tenant.ScopeMissingError], [tenant.ErrIdempotencyKeyReused], those of this package for a
 // request, and [*authorizer.PermissionMissingError] or [*authorizer.AccountStateError] if WeChat would refuse every call.
 // With an error nothing is stored.
+//
+// An openid that is known to belong to another account of the tenant, and of which this account knows nothing, is never sent:
+// its item fails at once and names the account. Trying it again once this account's directory of followers knows it sends it.
 func (s *Service) Block(ctx context.Context, p tenant.Principal, tenantID uuid.UUID, appid string, req Request) (Batch, bool, error) {
 	return s.wish(ctx, p, tenantID, appid, ActionBlock, req)
 }
@@ -108,6 +111,7 @@ type wishes struct {
 	now          time.Time
 	retryOf      *uuid.UUID // see Batch
 	undoOf       *uuid.UUID
+	misplaced    int // how many openids were refused as another account's, once that is known
 }
 
 // newWishes returns what to write, and why not to. It writes nothing.
@@ -166,9 +170,18 @@ func (s *Service) write(ctx context.Context, tx pgx.Tx, w wishes) error {
 		if w.list, err = insertItems(ctx, tx, w); err != nil {
 			return err
 		}
+		if w.misplaced, err = s.refuseMisplaced(ctx, tx, w); err != nil {
+			return err
+		}
 		ended, err := upsertEntries(ctx, tx, w, wish)
 		if err != nil {
 			return err
+		}
+		if w.misplaced > 0 {
+			if err := settleMisplaced(ctx, tx, w, wish); err != nil {
+				return err
+			}
+			ended[w.batchID] = counts{Failed: w.misplaced, Superseded: ended[w.batchID][Superseded]}
 		}
 		if err := addCounts(ctx, tx, w.tenantID, ended, nil, w.now); err != nil {
 			return err
@@ -189,6 +202,9 @@ func (s *Service) auditWishes(ctx context.Context, tx pgx.Tx, w wishes) error {
 	}
 	if w.undoOf != nil {
 		detail["undo_of"] = *w.undoOf
+	}
+	if w.misplaced > 0 {
+		detail["belong_elsewhere"] = w.misplaced
 	}
 	return tenant.Audit(ctx, tx, w.by, w.now, tenant.Entry{
 		TenantID: w.tenantID, Action: "blacklist." + string(w.action), Target: "authorizer:" + w.appid, Reason: w.reason, Detail: detail,

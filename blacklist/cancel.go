@@ -35,15 +35,12 @@ func (s *Service) Cancel(ctx context.Context, p tenant.Principal, tenantID, batc
 		if batch, err = readBatch(ctx, tx, tenantID, batchID, now); err != nil || batch.Ended() {
 			return err
 		}
-		withdrawn, err := withdraw(ctx, tx, tenantID, batch, now)
+		withdrawn, err := withdraw(ctx, tx, tenantID, batch, now, false)
 		if err != nil {
 			return err
 		}
 		if withdrawn > 0 {
-			if err := tenant.Audit(ctx, tx, p, now, tenant.Entry{
-				TenantID: tenantID, Action: "blacklist.cancel", Target: "authorizer:" + batch.AuthorizerAppID,
-				Detail: map[string]any{"batch_id": batchID, "openids": withdrawn},
-			}); err != nil {
+			if err := auditWithdrawal(ctx, tx, p, now, batch, tenantID, withdrawn, ""); err != nil {
 				return err
 			}
 		}
@@ -56,9 +53,16 @@ func (s *Service) Cancel(ctx context.Context, p tenant.Principal, tenantID, batc
 	return batch, nil
 }
 
-// withdraw ends everything that is pending of a batch, and returns how much that was. It takes as many statements for
+func auditWithdrawal(ctx context.Context, tx pgx.Tx, p tenant.Principal, now time.Time, batch Batch, tenantID uuid.UUID, withdrawn int, reason string) error {
+	return tenant.Audit(ctx, tx, p, now, tenant.Entry{
+		TenantID: tenantID, Action: "blacklist.cancel", Target: "authorizer:" + batch.AuthorizerAppID, Reason: reason,
+		Detail: map[string]any{"batch_id": batch.ID, "openids": withdrawn},
+	})
+}
+
+// withdraw ends everything that is pending of a batch, or with ended only the blocks whose end has come, and returns how much that was. It takes as many statements for
 // 100,000 openids as for one.
-func withdraw(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID, batch Batch, now time.Time) (int, error) {
+func withdraw(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID, batch Batch, now time.Time, ended bool) (int, error) {
 	if err := lockLaneShared(ctx, tx, tenantID, batch.AuthorizerID); err != nil {
 		return 0, err
 	}
@@ -66,32 +70,41 @@ func withdraw(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID, batch Batch, n
 	if err := tx.QueryRow(ctx, `SELECT wish FROM blacklist_batches WHERE tenant_id = $1 AND id = $2`, tenantID, batch.ID).Scan(&wish); err != nil {
 		return 0, fmt.Errorf("read wish: %w", err)
 	}
+	args := pgx.NamedArgs{"tenant_id": tenantID, "authorizer_id": batch.AuthorizerID, "batch_id": batch.ID, "wish": wish, "now": now, "ended": ended}
 	// In the order in which everybody locks entries. Whoever has one of them records an outcome for it, or a later wish, before
 	// we get it; so every item that is pending after this is ours to end.
-	if _, err := tx.Exec(ctx, `
-		SELECT count(*) FROM (
-			SELECT FROM blacklist_entries WHERE tenant_id = $1 AND authorizer_id = $2 AND pending AND wish = $3 ORDER BY openid FOR NO KEY UPDATE
-		) locked`, tenantID, batch.AuthorizerID, wish); err != nil {
+	if _, err := tx.Exec(ctx, `SELECT count(*) FROM (SELECT FROM blacklist_entries e WHERE `+withdrawable+` ORDER BY e.openid FOR NO KEY UPDATE) locked`, args); err != nil {
 		return 0, fmt.Errorf("lock entries: %w", err)
 	}
-	if err := restoreWishes(ctx, tx, tenantID, batch.AuthorizerID, wish); err != nil {
-		return 0, err
+	items := `
+		UPDATE blacklist_items i SET outcome = 'cancelled', ended_at = @now WHERE i.tenant_id = @tenant_id AND i.batch_id = @batch_id AND i.outcome = 'pending'`
+	if ended {
+		items += ` AND i.openid IN (SELECT e.openid FROM blacklist_entries e WHERE ` + withdrawable + `)`
 	}
-	tag, err := tx.Exec(ctx, `
-		UPDATE blacklist_items SET outcome = 'cancelled', ended_at = $3 WHERE tenant_id = $1 AND batch_id = $2 AND outcome = 'pending'`,
-		tenantID, batch.ID, now)
+	tag, err := tx.Exec(ctx, items, args)
 	if err != nil {
 		return 0, fmt.Errorf("cancel items: %w", err)
+	}
+	if err := restoreWishes(ctx, tx, args); err != nil {
+		return 0, err
 	}
 	withdrawn := int(tag.RowsAffected())
 	if err := addCounts(ctx, tx, tenantID, map[uuid.UUID]counts{batch.ID: {Cancelled: withdrawn}}, nil, now); err != nil {
 		return 0, err
 	}
+	return withdrawn, tellPush(ctx, tx, tenantID, batch.AuthorizerID)
+}
+
+// withdrawable is true of the entries e that withdraw takes the wish from.
+const withdrawable = `e.tenant_id = @tenant_id AND e.authorizer_id = @authorizer_id AND e.pending AND e.wish = @wish AND (NOT @ended::boolean OR e.want_until <= @now)`
+
+// tellPush has a push that has read ahead read anew: some of it may have been withdrawn or paused.
+func tellPush(ctx context.Context, tx pgx.Tx, tenantID, authorizerID uuid.UUID) error {
 	if _, err := tx.Exec(ctx, `UPDATE blacklist_lanes SET withdrawals = withdrawals + 1 WHERE tenant_id = $1 AND authorizer_id = $2`,
-		tenantID, batch.AuthorizerID); err != nil {
-		return 0, fmt.Errorf("tell the push: %w", err)
+		tenantID, authorizerID); err != nil {
+		return fmt.Errorf("tell the push: %w", err)
 	}
-	return withdrawn, nil
+	return nil
 }
 
 // formerWish finds the wish for entry e before one with the number beforeWish: the newest one that WeChat has answered.
@@ -112,7 +125,7 @@ func formerWish(beforeWish string) string {
 // restoreWishes gives the entries that wait for a wish back the one before it, see [Service.Cancel]. An entry without one
 // gets the number that comes before all wishes: one that is being written just now must not take the withdrawn one for
 // the later of the two.
-func restoreWishes(ctx context.Context, tx pgx.Tx, tenantID, authorizerID uuid.UUID, wish int64) error {
+func restoreWishes(ctx context.Context, tx pgx.Tx, args pgx.NamedArgs) error {
 	_, err := tx.Exec(ctx, `
 		UPDATE blacklist_entries e SET pending = false, replaced_batch_id = NULL,
 			(wish, batch_id, want, want_until, reason, wanted_by, wanted_at, errcode, rid) = (
@@ -120,7 +133,7 @@ func restoreWishes(ctx context.Context, tx pgx.Tx, tenantID, authorizerID uuid.U
 					coalesce(f.reason, ''), coalesce(f.actor, ''), f.created_at, f.errcode, coalesce(f.rid, '')
 				FROM (SELECT) one LEFT JOIN LATERAL (`+formerWish("e.wish")+`) f ON true
 			)
-		WHERE e.tenant_id = $1 AND e.authorizer_id = $2 AND e.pending AND e.wish = $3`, tenantID, authorizerID, wish)
+		WHERE `+withdrawable, args)
 	if err != nil {
 		return fmt.Errorf("restore wishes: %w", err)
 	}

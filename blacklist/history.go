@@ -59,7 +59,7 @@ func (s *Service) History(ctx context.Context, p tenant.Principal, tenantID uuid
 	limit := limited(params.Limit)
 	// The ids of batches grow with time.
 	rows, err := s.pool.Query(ctx, `
-		SELECT b.created_at, b.action, i.outcome, b.reason, b.until, b.actor_kind, b.actor_id, b.actor_name, b.id, i.errcode, i.rid, i.ended_at
+		SELECT b.created_at, b.action, i.outcome, b.reason, b.until, b.actor_kind, b.actor_id, b.actor_name, b.id, i.errcode, i.rid, i.error, i.ended_at
 		FROM blacklist_items i JOIN blacklist_batches b ON b.tenant_id = i.tenant_id AND b.id = i.batch_id
 		WHERE i.tenant_id = $1 AND i.openid = $2 AND b.authorizer_id = $3 AND ($4::uuid IS NULL OR i.batch_id < $4)
 		ORDER BY i.batch_id DESC LIMIT $5`, tenantID, openid, account.ID, before, limit+1)
@@ -81,8 +81,9 @@ func (s *Service) History(ctx context.Context, p tenant.Principal, tenantID uuid
 func scanEvent(row pgx.CollectableRow) (Event, error) {
 	var e Event
 	var by maker
-	err := row.Scan(&e.At, &e.Action, &e.Outcome, &e.Reason, &e.Until, &by.Kind, &by.ID, &by.Name, &e.BatchID, &e.ErrCode, &e.RID, &e.EndedAt)
-	e.Actor, e.Advice = by.String(), advice(e.ErrCode)
+	var text string
+	err := row.Scan(&e.At, &e.Action, &e.Outcome, &e.Reason, &e.Until, &by.Kind, &by.ID, &by.Name, &e.BatchID, &e.ErrCode, &e.RID, &text, &e.EndedAt)
+	e.Actor, e.Advice = by.String(), whatToDo(e.ErrCode, text)
 	e.At, e.Until, e.EndedAt = e.At.UTC(), utc(e.Until), utc(e.EndedAt)
 	return e, err
 }

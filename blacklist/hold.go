@@ -18,7 +18,7 @@ type WorkStatus string
 
 // The statuses.
 const (
-	WorkIdle    WorkStatus = "idle"    // nothing is pending
+	WorkIdle    WorkStatus = "idle"    // nothing is pending, or only what is paused, see Work.PausedBatches
 	WorkRunning WorkStatus = "running" // something is, and goes to WeChat
 	WorkPaused  WorkStatus = "paused"  // it rests by itself, for what Reason says, and goes on by itself
 	WorkHeld    WorkStatus = "held"    // somebody stopped it, and somebody has to let it go on
@@ -39,6 +39,11 @@ type Work struct {
 	Advice  string
 
 	SyncedAt *time.Time // when WeChat's whole list was last pulled
+
+	// Paused are the batches that somebody has stopped, of which nothing goes out until somebody lets them go on: those first that have
+	// been paused longest, at most a hundred. PausedBatches is how many there are.
+	Paused        []PausedBatch
+	PausedBatches int
 }
 
 // GetWork tells how an account's blacklist work stands. It fails with [tenant.ErrNotFound] or *[tenant.ScopeMissingError].
@@ -151,6 +156,9 @@ func readWork(ctx context.Context, q querier, account authorizer.Account, now ti
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Work{AppID: account.AppID, Status: WorkIdle}, nil // nothing was ever asked of it
+	}
+	if err == nil {
+		work.Paused, work.PausedBatches, err = pausedOf(ctx, q, laneID{account.TenantID, account.ID})
 	}
 	if err != nil {
 		return Work{}, fmt.Errorf("read work: %w", err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -38,7 +39,8 @@ func (o Outcome) check() error {
 type Item struct {
 	OpenID  string
 	Outcome Outcome
-	// For failed ones: WeChat's errcode, the rid under which it knows the call, its words, and what to do about it.
+	// For failed ones: WeChat's errcode, the rid under which it knows the call, its words, and what to do about it. Without an
+	// errcode WeChat was not asked: Error and Advice name the account that the openid belongs to.
 	ErrCode *int
 	RID     string
 	Error   string
@@ -107,8 +109,17 @@ const itemColumns = `seq, openid, outcome, errcode, rid, error, ended_at`
 
 func scanItem(row pgx.CollectableRow) (seq int, it Item, err error) {
 	err = row.Scan(&seq, &it.OpenID, &it.Outcome, &it.ErrCode, &it.RID, &it.Error, &it.EndedAt)
-	it.Advice, it.EndedAt = advice(it.ErrCode), utc(it.EndedAt)
+	it.Advice, it.EndedAt = whatToDo(it.ErrCode, it.Error), utc(it.EndedAt)
 	return seq, it, err
+}
+
+// whatToDo is what to do about an item that failed with that errcode or error.
+func whatToDo(errcode *int, text string) string {
+	if appid, is := strings.CutPrefix(text, belongsTo); is && errcode == nil {
+		return fmt.Sprintf("It belongs to the account %s, so WeChat was not asked: ask for it there. "+
+			"If it does follow this account, turn this account's directory of followers on, or sync it, and retry the batch.", appid)
+	}
+	return advice(errcode)
 }
 
 // decodeSeq reads the cursor of a list of items; 0 comes before the first.

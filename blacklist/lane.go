@@ -152,7 +152,7 @@ func (l *lane) release(ctx context.Context) error {
 	return nil
 }
 
-// finish ends the job if nothing is pending and nobody is writing wishes just now. It tells whether it did.
+// finish ends the job if nothing is pending but what is paused, and nobody is writing wishes just now. It tells whether it did.
 func (l *lane) finish(ctx context.Context, job *river.Job[pushArgs]) (bool, error) {
 	done := false
 	err := pgx.BeginFunc(ctx, l.service.pool, func(tx pgx.Tx) error {
@@ -161,7 +161,10 @@ func (l *lane) finish(ctx context.Context, job *river.Job[pushArgs]) (bool, erro
 			return err
 		}
 		var pending bool
-		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM blacklist_entries WHERE tenant_id = $1 AND authorizer_id = $2 AND pending)`,
+		if err := tx.QueryRow(ctx, `
+			SELECT EXISTS (SELECT FROM (`+betweenPauses+`) r CROSS JOIN LATERAL (
+				SELECT FROM blacklist_entries WHERE tenant_id = $1 AND authorizer_id = $2 AND pending AND wish > r.after AND wish < r.before LIMIT 1
+			) e)`,
 			l.tenantID, l.authorizerID).Scan(&pending); err != nil || pending {
 			return err
 		}

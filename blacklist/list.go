@@ -131,7 +131,12 @@ const queryCanceled = "57014"
 // boundSearch keeps a search through millions of entries from holding up the database: an index for every filter would cost
 // each wish more than searches are worth.
 func (s *Service) boundSearch(ctx context.Context, tx pgx.Tx) error {
-	_, err := tx.Exec(ctx, `SELECT set_config('statement_timeout', $1, true)`, strconv.FormatInt(s.searchTimeout.Milliseconds(), 10))
+	return boundStatements(ctx, tx, s.searchTimeout)
+}
+
+// boundStatements ends every statement of the transaction that takes longer than that.
+func boundStatements(ctx context.Context, tx pgx.Tx, limit time.Duration) error {
+	_, err := tx.Exec(ctx, `SELECT set_config('statement_timeout', $1, true)`, strconv.FormatInt(limit.Milliseconds(), 10))
 	return err
 }
 

@@ -2,13 +2,11 @@ package blacklist
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/wechat-steward/steward/authorizer"
 	"github.com/wechat-steward/steward/tenant"
@@ -26,7 +24,7 @@ type Preview struct {
 	Already         int // WeChat has it so; it would be asked for all the same
 	Unknown         int // WeChat has never said anything about it here
 	PendingOther    int // an earlier wish for it is still to be sent, and would be superseded
-	Elsewhere       int // WeChat knows it as one of another account of the tenant, so it would fail here
+	Elsewhere       int // it belongs to another account of the tenant, so it would fail here, and WeChat would not be asked
 	Malformed       int // no openid at all: the request would be refused for it
 	Duplicates      int // given more than once; the further times are counted here
 	Blank           int
@@ -73,7 +71,7 @@ func (s *Service) Preview(ctx context.Context, p tenant.Principal, tenantID uuid
 		if err != nil {
 			return err
 		}
-		elsewhere, err := s.lookElsewhere(ctx, tx, account, unknown)
+		elsewhere, err := s.foreseeMisplaced(ctx, tx, account, openidsOf(unknown))
 		if err != nil {
 			return err
 		}
@@ -151,43 +149,12 @@ type entryless struct {
 	pending bool
 }
 
-// lookElsewhere returns which openids WeChat knows in another account of the tenant. It has a time limit: a hundred thousand openids
-// times a thousand accounts would be too many to look up for a preview. Beyond it nothing is known of any.
-//
-// An account without a lane has had no blacklist work, and so no entries.
-func (s *Service) lookElsewhere(ctx context.Context, tx pgx.Tx, account authorizer.Account, unknown []entryless) ([]Misplaced, error) {
-	openids := make([]string, len(unknown))
-	for i, e := range unknown {
+func openidsOf(entries []entryless) []string {
+	openids := make([]string, len(entries))
+	for i, e := range entries {
 		openids[i] = e.openid
 	}
-	var elsewhere []Misplaced
-	err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
-		if err := s.boundSearch(ctx, tx); err != nil {
-			return err
-		}
-		rows, err := tx.Query(ctx, `
-			SELECT o.openid, e.appid FROM unnest($3::text[]) WITH ORDINALITY AS o (openid, place)
-			CROSS JOIN LATERAL (
-				SELECT a.appid FROM blacklist_lanes l JOIN authorizers a ON a.tenant_id = l.tenant_id AND a.id = l.authorizer_id
-				WHERE l.tenant_id = $1 AND l.authorizer_id <> $2 AND (
-					SELECT actual FROM blacklist_entries WHERE tenant_id = $1 AND authorizer_id = l.authorizer_id AND openid = o.openid
-				) IS NOT NULL
-				LIMIT 1
-			) e
-			ORDER BY o.place`, account.TenantID, account.ID, openids)
-		if err != nil {
-			return err
-		}
-		elsewhere, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Misplaced])
-		return err
-	})
-	if ended, is := errors.AsType[*pgconn.PgError](err); is && ended.Code == queryCanceled && ctx.Err() == nil {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("look elsewhere: %w", err)
-	}
-	return elsewhere, nil
+	return openids
 }
 
 // countUnknown counts the openids of which WeChat has said nothing for this account.

@@ -22,12 +22,16 @@ type sent struct {
 	batchID uuid.UUID
 }
 
-// next reads up to n pending entries, the oldest wishes first, beginning after last.
+// next reads up to n pending entries, the oldest wishes first, beginning after last, without those of paused batches.
 func (l *lane) next(ctx context.Context, last sent, n int) ([]sent, error) {
 	rows, err := l.service.pool.Query(ctx, `
-		SELECT openid, want, wish, batch_id FROM blacklist_entries
-		WHERE tenant_id = $1 AND authorizer_id = $2 AND pending AND (wish, openid) > ($3, $4)
-		ORDER BY wish, openid LIMIT $5`, l.tenantID, l.authorizerID, last.wish, last.openid, n)
+		SELECT e.* FROM (`+betweenPauses+`) r CROSS JOIN LATERAL (
+			SELECT openid, want, wish, batch_id FROM blacklist_entries
+			WHERE tenant_id = $1 AND authorizer_id = $2 AND pending AND wish < r.before
+				AND (wish, openid) > (greatest($3::bigint, r.after + 1), CASE WHEN r.after < $3 THEN $4 ELSE '' END)
+			ORDER BY wish, openid LIMIT $5
+		) e
+		ORDER BY e.wish, e.openid LIMIT $5`, l.tenantID, l.authorizerID, last.wish, last.openid, n)
 	if err != nil {
 		return nil, fmt.Errorf("read pending entries: %w", err)
 	}

@@ -2,6 +2,7 @@ package blacklist
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -13,11 +14,13 @@ import (
 // endedReason is the reason of the batches that end blocks.
 const endedReason = "the block's end was reached"
 
+// hasEnd is true of the entries e that are to be blocked until some time, as the index of these has it.
+const hasEnd = `e.want = 'blocked' AND e.want_until IS NOT NULL`
+
 // endBlocks unblocks, as a wish of Steward's own, whoever was to be blocked only until now.
 func (s *Service) endBlocks(ctx context.Context) error {
 	rows, err := s.pool.Query(ctx, `
-		SELECT DISTINCT tenant_id, authorizer_id FROM blacklist_entries
-		WHERE want = 'blocked' AND want_until IS NOT NULL AND want_until <= $1`, s.now())
+		SELECT DISTINCT e.tenant_id, e.authorizer_id FROM blacklist_entries e WHERE `+hasEnd+` AND e.want_until <= $1`, s.now())
 	if err != nil {
 		return fmt.Errorf("find ended blocks: %w", err)
 	}
@@ -25,7 +28,11 @@ func (s *Service) endBlocks(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("find ended blocks: %w", err)
 	}
-	return each(ctx, s, due, s.endBlocksOf)
+	if len(due) == 0 {
+		return nil
+	}
+	// First, so that nobody is unblocked for a block that was not made.
+	return errors.Join(s.endPaused(ctx), each(ctx, s, due, s.endBlocksOf))
 }
 
 func (s *Service) endBlocksOf(ctx context.Context, tx pgx.Tx, id laneID) error {
@@ -43,9 +50,10 @@ func (s *Service) endBlocksOf(ctx context.Context, tx pgx.Tx, id laneID) error {
 		reason: endedReason, by: tenant.System("blacklist"), now: s.now(),
 	}
 	rows, err := tx.Query(ctx, `
-		SELECT openid FROM blacklist_entries
-		WHERE tenant_id = $1 AND authorizer_id = $2 AND want = 'blocked' AND want_until IS NOT NULL AND want_until <= $3
-		ORDER BY openid LIMIT $4`, w.tenantID, w.authorizerID, w.now, MaxOpenIDs)
+		SELECT e.openid FROM blacklist_entries e
+		WHERE e.tenant_id = $1 AND e.authorizer_id = $2 AND `+hasEnd+` AND e.want_until <= $3
+			AND NOT (e.pending AND e.wish IN (SELECT b.wish FROM blacklist_batches b WHERE b.tenant_id = $1 AND b.authorizer_id = $2 AND `+pausedBatches+`))
+		ORDER BY e.openid LIMIT $4`, w.tenantID, w.authorizerID, w.now, MaxOpenIDs)
 	if err != nil {
 		return err
 	}

@@ -1,9 +1,12 @@
 package follower
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,43 +46,106 @@ const shown = `d.enabled AND d.chore <> 'erase'`
 // 100,000 openids in a few statements; db may be a transaction.
 func (s *Service) Lookup(ctx context.Context, db Querier, tenantID uuid.UUID, openids []string) (map[string][]Place, error) {
 	places := make(map[string][]Place, len(openids))
-	rows, err := db.Query(ctx, `SELECT d.authorizer_id FROM follower_directories d WHERE d.tenant_id = $1 AND `+shown, tenantID)
+	var openid string
+	var place Place
+	err := lookUp(ctx, db, tenantID, shown, `openid`, openids, []any{&openid, &place.AuthorizerID, &place.Following, nil}, func() {
+		places[openid] = append(places[openid], place)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("look up openids: %w", err)
-	}
-	directories, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-	if err != nil {
-		return nil, fmt.Errorf("look up openids: %w", err)
-	}
-	query := lookup(`CROSS JOIN unnest($2::uuid[]) AS d (authorizer_id)`, `f.authorizer_id = d.authorizer_id`)
-	if len(directories) > fewDirectories {
-		query = lookup(``, `f.authorizer_id = ANY ($2)`)
-	}
-	openids = slices.Compact(slices.Sorted(slices.Values(openids))) // neighbours lie on the same pages
-	for from := 0; from < len(openids) && len(directories) > 0; from += lookupChunk {
-		rows, err := db.Query(ctx, query, tenantID, directories, openids[from:min(from+lookupChunk, len(openids))])
-		if err != nil {
-			return nil, fmt.Errorf("look up openids: %w", err)
-		}
-		var openid string
-		var place Place
-		_, err = pgx.ForEachRow(rows, []any{&openid, &place.AuthorizerID, &place.Following}, func() error {
-			places[openid] = append(places[openid], place)
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("look up openids: %w", err)
-		}
 	}
 	return places, nil
 }
 
-// lookup looks up one openid after the other by an index, to which OFFSET 0 keeps the planner whatever it believes about
-// how many there are. A list of openids as a condition is faster by half where it knows, and hangs where it does not.
-func lookup(join, where string) string {
+// lookUp calls found for each follower in those directories d of a tenant whose column is one of keys. row gets the openid, the account, whether
+// they follow, and the unionid.
+func lookUp(ctx context.Context, db Querier, tenantID uuid.UUID, where, column string, keys []string, row []any, found func()) error {
+	rows, err := db.Query(ctx, `SELECT d.authorizer_id FROM follower_directories d WHERE d.tenant_id = $1 AND `+where, tenantID)
+	if err != nil {
+		return err
+	}
+	directories, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		return err
+	}
+	query := lookup(column, `CROSS JOIN unnest($2::uuid[]) AS d (authorizer_id)`, `f.authorizer_id = d.authorizer_id`)
+	if len(directories) > fewDirectories {
+		query = lookup(column, ``, `f.authorizer_id = ANY ($2)`)
+	}
+	keys = slices.Compact(slices.Sorted(slices.Values(keys))) // neighbours lie on the same pages
+	for from := 0; from < len(keys) && len(directories) > 0; from += lookupChunk {
+		rows, err := db.Query(ctx, query, tenantID, directories, keys[from:min(from+lookupChunk, len(keys))])
+		if err != nil {
+			return err
+		}
+		if _, err = pgx.ForEachRow(rows, row, func() error { found(); return nil }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lookup looks up one key after the other by an index, to which OFFSET 0 keeps the planner whatever it believes about
+// how many there are. A list of keys as a condition is faster by half where it knows, and hangs where it does not.
+func lookup(column, join, where string) string {
 	return `
-		SELECT f.openid, f.authorizer_id, f.following FROM unnest($3::text[]) AS o (openid) ` + join + ` CROSS JOIN LATERAL (
-			SELECT * FROM followers f WHERE f.tenant_id = $1 AND f.openid = o.openid AND ` + where + ` OFFSET 0) f`
+		SELECT f.openid, f.authorizer_id, f.following, f.unionid FROM unnest($3::text[]) AS k (key) ` + join + ` CROSS JOIN LATERAL (
+			SELECT * FROM followers f WHERE f.tenant_id = $1 AND f.` + column + ` = k.key AND ` + where + ` OFFSET 0) f`
+}
+
+// Span says between which openids the followers of an account lie.
+type Span struct {
+	AuthorizerID uuid.UUID
+	First, Last  string
+}
+
+// Spans tells which directories of a tenant that are on know any openids from first to last, and between which of these they
+// lie. It is for packages that hold openids in the database against the table of followers, where there are too many of
+// them to be handed to [Service.Lookup]: an openid outside the span of an account need not be looked up there, and an account
+// without one not at all. Accounts come in the order of their ids.
+func (s *Service) Spans(ctx context.Context, db Querier, tenantID uuid.UUID, first, last string) ([]Span, error) {
+	const followers = `SELECT f.openid FROM followers f WHERE f.tenant_id = d.tenant_id AND f.authorizer_id = d.authorizer_id AND f.openid `
+	rows, err := db.Query(ctx, `
+		SELECT d.authorizer_id, r.first, (`+followers+`<= $3 ORDER BY f.openid DESC LIMIT 1)
+		FROM follower_directories d CROSS JOIN LATERAL (SELECT (`+followers+`>= $2 ORDER BY f.openid LIMIT 1) AS first OFFSET 0) r
+		WHERE d.tenant_id = $1 AND `+shown+` AND r.first <= $3 ORDER BY d.authorizer_id`, tenantID, first, last)
+	if err != nil {
+		return nil, fmt.Errorf("read spans of followers: %w", err)
+	}
+	spans, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Span])
+	if err != nil {
+		return nil, fmt.Errorf("read spans of followers: %w", err)
+	}
+	return spans, nil
+}
+
+// Person is an account on which somebody follows.
+type Person struct {
+	AuthorizerID uuid.UUID
+	OpenID       string
+}
+
+// LookupPersons tells on which accounts of a tenant the persons with these unionids follow, in the order of the accounts' ids; a unionid
+// of which no directory that keeps them knows is not in the answer. It is for the same packages as [Service.Lookup], and as large.
+func (s *Service) LookupPersons(ctx context.Context, db Querier, tenantID uuid.UUID, unionids []string) (map[string][]Person, error) {
+	persons := make(map[string][]Person, len(unionids))
+	if len(unionids) == 0 {
+		return persons, nil
+	}
+	var unionid string
+	var person Person
+	err := lookUp(ctx, db, tenantID, `d.unionids AND `+shown, `unionid`, unionids, []any{&person.OpenID, &person.AuthorizerID, nil, &unionid}, func() {
+		persons[unionid] = append(persons[unionid], person)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look up unionids: %w", err)
+	}
+	for _, on := range persons {
+		slices.SortFunc(on, func(a, b Person) int {
+			return cmp.Or(bytes.Compare(a.AuthorizerID[:], b.AuthorizerID[:]), strings.Compare(a.OpenID, b.OpenID))
+		})
+	}
+	return persons, nil
 }
 
 // Persons tells on which accounts of a tenant the person with that unionid follows, by appid. Like [Service.Lookup] it asks

@@ -1,6 +1,8 @@
 package follower_test
 
 import (
+	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
@@ -50,6 +52,48 @@ func TestLookup(t *testing.T) {
 				require.Equal(t, []follower.Place{{AuthorizerID: id, Following: true}}, places[openids[i]])
 			}
 		}
+	})
+
+	t.Run("FindsPersonsOnEveryAccountThatKeepsUnionIDs", func(t *testing.T) {
+		t.Parallel()
+		for _, accounts := range []int{1, 16, 17} {
+			b := setup(t, 0, 10)
+			ids := factory.ManyAccounts(t, factory.Bulk{
+				Pool: b.Pool, Box: b.Box, ComponentAppID: b.ComponentAppID, TenantID: b.tenantID, Now: b.Clock.Now(), Count: accounts + 2,
+			})
+			b.exec(t, `INSERT INTO follower_directories (tenant_id, authorizer_id, enabled, unionids, changed_at, changed_by) SELECT $1, unnest($2::uuid[]), true, true, now(), ''`, b.tenantID, ids)
+			b.exec(t, `
+				INSERT INTO followers (tenant_id, authorizer_id, openid, unionid, following, seq, changed_at)
+				SELECT $1, id, person || id, person, true, 1, now() FROM unnest($2::uuid[]) id, unnest(ARRAY['ann', 'bob']) person`, b.tenantID, ids)
+			b.exec(t, `UPDATE follower_directories SET unionids = false WHERE authorizer_id = $1`, ids[0])
+			b.exec(t, `UPDATE follower_directories SET enabled = false, unionids = false WHERE authorizer_id = $1`, ids[1])
+			persons, err := b.followers.LookupPersons(t.Context(), b.Pool, b.tenantID, []string{"bob", "nobody", "ann", "bob"})
+			require.NoError(t, err)
+			require.Len(t, persons, 2)
+			for person, on := range persons {
+				var want []follower.Person
+				for _, id := range ids[2:] {
+					want = append(want, follower.Person{AuthorizerID: id, OpenID: person + id.String()})
+				}
+				require.ElementsMatch(t, want, on)
+				require.True(t, slices.IsSortedFunc(on, func(a, b follower.Person) int { return bytes.Compare(a.AuthorizerID[:], b.AuthorizerID[:]) }))
+			}
+		}
+	})
+
+	t.Run("KnowsBetweenWhichOpenidsEachAccountLies", func(t *testing.T) {
+		t.Parallel()
+		b := known(t, 5, false)
+		spans, err := b.followers.Spans(t.Context(), b.Pool, b.tenantID, b.openid(1), b.openid(3)+"z")
+		require.NoError(t, err)
+		require.Equal(t, []follower.Span{{AuthorizerID: b.account.ID, First: b.openid(1), Last: b.openid(3)}}, spans)
+		spans, err = b.followers.Spans(t.Context(), b.Pool, b.tenantID, b.openid(4)+"z", "zzz")
+		require.NoError(t, err)
+		require.Empty(t, spans)
+		b.exec(t, `UPDATE follower_directories SET chore = 'erase'`)
+		spans, err = b.followers.Spans(t.Context(), b.Pool, b.tenantID, "", "zzz")
+		require.NoError(t, err)
+		require.Empty(t, spans)
 	})
 
 	t.Run("SeesWhatItsTransactionSees", func(t *testing.T) {

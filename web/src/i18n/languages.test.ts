@@ -77,8 +77,8 @@ test("WeChat's codes: every advice that the API gives has its Chinese", () => {
   expect(sentences.filter((sentence) => !(sentence in server.sentences))).toEqual([]);
 });
 
-test('What is said of broken tokens, of tickets and by a diagnosis has its Chinese', () => {
-  const files = ['authorizer/health.go', 'component/finding.go', 'component/reach.go', 'component/tokensql.go', 'component/watch.go'];
+test('What is said of broken tokens, of tickets, by a diagnosis and of openids has its Chinese', () => {
+  const files = ['authorizer/health.go', 'blacklist/item.go', 'blacklist/route.go', 'component/finding.go', 'component/reach.go', 'component/tokensql.go', 'component/watch.go'];
   const said = files
     .map((file) =>
       readFileSync(`../${file}`, 'utf8')

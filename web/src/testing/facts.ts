@@ -182,6 +182,8 @@ export function aBatch(values: Partial<Batch> = {}): Batch {
     undo_of: null,
     pause_reason: '',
     paused_until: null,
+    paused_at: null,
+    paused_by: '',
     created_at: '2026-01-02T00:00:00Z',
     started_at: null,
     ended_at: null,
