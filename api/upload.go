@@ -34,8 +34,9 @@ func isFile(r *http.Request, contract *openapi3.RequestBody) bool {
 // openFile has the body of a request read as a file: unpacked, no longer than allowed, and not before somebody wants it.
 func openFile(w http.ResponseWriter, r *http.Request) error {
 	_, params, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))
-	if err != nil || (params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") && !strings.EqualFold(params["charset"], "us-ascii")) {
-		return &validationError{answer: unsupportedMediaType, detail: "Send the file in UTF-8: in Excel, save as \"CSV UTF-8\"."}
+	charset, isKnown := blacklist.ParseCharset(params["charset"])
+	if err != nil || (params["charset"] != "" && !isKnown) {
+		return &validationError{answer: unsupportedMediaType, detail: "Send the file in UTF-8, GBK (GB18030) or UTF-16, and name the charset or leave it out."}
 	}
 	encoding := r.Header.Get(echo.HeaderContentEncoding)
 	packed := strings.EqualFold(encoding, "gzip")
@@ -45,7 +46,7 @@ func openFile(w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength > maxFile {
 		return echo.ErrStatusRequestEntityTooLarge
 	}
-	f := &fileBody{whole: r.Body, control: http.NewResponseController(w)}
+	f := &fileBody{whole: r.Body, control: http.NewResponseController(w), charset: charset}
 	f.from = http.MaxBytesReader(w, patientBody{f}, maxFile)
 	f.packed = packed
 	r.Body, r.ContentLength = f, -1
@@ -74,6 +75,7 @@ type fileBody struct {
 	control *http.ResponseController
 	from    io.ReadCloser
 	packed  bool
+	charset blacklist.Charset // named in the header
 	zip     *gzip.Reader
 	read    int64
 }
@@ -120,7 +122,11 @@ func upload(file io.Reader, reason *string, until *time.Time, key *IdempotencyKe
 	if until != nil && dateTime(until.Format(time.RFC3339)) != nil {
 		wrong.add("query:until", "must be a time as in RFC 3339, such as 2027-01-31T08:00:00Z")
 	}
-	return blacklist.Upload{File: file, Reason: orZero(reason), Until: until, IdempotencyKey: orZero(key)}, wrong.err()
+	up := blacklist.Upload{File: file, Reason: orZero(reason), Until: until, IdempotencyKey: orZero(key)}
+	if body, is := file.(*fileBody); is {
+		up.Charset = body.charset
+	}
+	return up, wrong.err()
 }
 
 // noQuery refuses parameters that are for files beside a body in JSON, which has fields for them.

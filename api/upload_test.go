@@ -96,11 +96,32 @@ func TestUpload(t *testing.T) {
 		p = send("openid\n"+strings.Repeat("o A\n", 5000)).problem(t, http.StatusUnprocessableEntity, "invalid-file")
 		require.Len(t, *p.Errors, 100)
 		require.Equal(t, "5000 lines of the file are wrong; the first 100 are listed. See errors for each; nothing was done.", p.Detail)
-		p = send("openid\noA\n\xc0\xac\xbb\xf8\n").problem(t, http.StatusUnprocessableEntity, "invalid-file")
-		require.Equal(t, []string{"line:3: is not UTF-8: in Excel, save as \"CSV UTF-8\""}, pointers(p))
+		p = send("openid,x\noA,\noB,caf\xe9\n").problem(t, http.StatusUnprocessableEntity, "invalid-file")
+		require.Equal(t, []string{"line:3: is neither UTF-8 nor GBK: in Excel, save as \"CSV UTF-8\""}, pointers(p))
 		p = send("").problem(t, http.StatusUnprocessableEntity, "invalid-file")
 		require.Equal(t, []string{"line:1: holds no openids"}, pointers(p))
 		require.Zero(t, b.count(t, "blacklist_batches"))
+	})
+
+	t.Run("CharsetIsFoundOutOrNamed", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, options{})
+		const gbk = "openid,reason\r\noA,\xc2\xbd\r\n" // the reason is 陆 in GBK, ½ in UTF-8
+		for contentType, reason := range map[string]string{
+			"text/csv": "½", "text/csv; charset=UTF-8": "½", "text/csv; charset=GBK": "陆", "text/csv; charset=gb18030; header=present": "陆",
+		} {
+			res := b.do(t, request{method: "POST", path: b.accountPath("/blacklist/block"), body: gbk, header: asCSV("Content-Type", contentType)})
+			require.Equal(t, http.StatusAccepted, res.status, res.body)
+			entry := b.get(t, b.accountPath("/blacklist?actual=any"))["data"].([]any)[0].(map[string]any)
+			require.Equal(t, reason, entry["reason"], contentType)
+		}
+		b.do(t, request{method: "POST", path: b.accountPath("/blacklist/block"), body: gbk, header: asCSV("Content-Type", "text/csv; charset=utf-16")}).
+			problem(t, http.StatusUnprocessableEntity, "invalid-file")
+		res := b.do(t, request{
+			method: "POST", path: b.accountPath("/blacklist/block"), body: zipped(t, "openid,reason\noB,\xc0\xac\xbb\xf8\n"), header: asCSV("Content-Encoding", "gzip"),
+		})
+		require.Equal(t, http.StatusAccepted, res.status, res.body)
+		require.EqualValues(t, 1, b.get(t, b.accountPath("/blacklist?actual=any&reason=%E5%9E%83%E5%9C%BE"))["total"])
 	})
 
 	t.Run("OnlyWhatCanBeReadIsTaken", func(t *testing.T) {
@@ -108,7 +129,7 @@ func TestUpload(t *testing.T) {
 		b := setup(t, options{})
 		path := b.accountPath("/blacklist/block")
 		for _, header := range []http.Header{
-			asCSV("Content-Type", "text/csv; charset=gbk"), asCSV("Content-Type", "text/plain"), asCSV("Content-Encoding", "br"), asCSV("Content-Type", "text/csv; ;"),
+			asCSV("Content-Type", "text/csv; charset=big5"), asCSV("Content-Type", "text/plain"), asCSV("Content-Encoding", "br"), asCSV("Content-Type", "text/csv; ;"),
 		} {
 			b.do(t, request{method: "POST", path: path, body: "oA\n", header: header}).problem(t, http.StatusUnsupportedMediaType, "unsupported-media-type")
 		}

@@ -52,14 +52,14 @@ const (
 	whyReason     = "its reason has more than 500 characters, or NUL"
 	whyQuotes     = "has a quotation mark that is not closed, or not doubled"
 	whyTooLong    = "has more than 64 KB: is a quotation mark never closed?"
-	whyEncoding   = "is not UTF-8: in Excel, save as \"CSV UTF-8\""
-	whyUTF16      = "is UTF-16, not UTF-8: in Excel, save as \"CSV UTF-8\""
 	whyEmpty      = "holds no openids"
+	whyNamesAgain = "names the columns once more: take it out"
 )
 
 // fileRows reads the rows of a CSV file and is what COPY reads from. After the first line that is wrong it hands out no more
 // rows, but goes on to find the other wrong ones.
 type fileRows struct {
+	text           *fileText
 	csv            *csv.Reader
 	limit          *rowLimit
 	openid, reason int  // columns; -1: there is none
@@ -71,19 +71,27 @@ type fileRows struct {
 }
 
 // newFileRows reads the beginning of a file.
-func newFileRows(file io.Reader) (*fileRows, error) {
-	limit := &rowLimit{from: file}
-	buffered := bufio.NewReader(limit)
-	switch start, _ := buffered.Peek(3); { // what is wrong with a shorter file is found later
-	case bytes.HasPrefix(start, []byte("\xef\xbb\xbf")):
-		_, _ = buffered.Discard(3)
-	case bytes.HasPrefix(start, []byte("\xff\xfe")), bytes.HasPrefix(start, []byte("\xfe\xff")):
-		return nil, &FileError{Lines: []WrongLine{{Line: 1, Why: whyUTF16}}, Total: 1}
+func newFileRows(file io.Reader, named Charset) (*fileRows, error) {
+	text, utf, err := openText(file, named)
+	if err != nil {
+		return nil, err
 	}
-	r := &fileRows{csv: csv.NewReader(buffered), limit: limit, reason: -1, row: make([]any, 3)}
+	limit := &rowLimit{from: &lineEnds{from: utf}}
+	buffered := bufio.NewReader(limit)
+	r := &fileRows{text: text, csv: csv.NewReader(buffered), limit: limit, reason: -1, row: make([]any, 3)}
 	r.csv.FieldsPerRecord = -1 // rows that break off early are blank
 	r.csv.ReuseRecord = true
+	if text.charset == CharsetUTF16 && hasTabs(buffered) {
+		r.csv.Comma = '\t' // as Excel's "Unicode Text" has
+	}
 	return r, nil
+}
+
+// hasTabs tells whether tabs stand between the cells of the first row.
+func hasTabs(file *bufio.Reader) bool {
+	start, _ := file.Peek(file.Size()) // what cannot be read is found later
+	first, _, _ := bytes.Cut(start, []byte{'\n'})
+	return bytes.ContainsRune(first, '\t') && !bytes.ContainsRune(first, ',')
 }
 
 // Next implements pgx.CopyFromSource.
@@ -112,12 +120,10 @@ func (r *fileRows) Next() bool {
 // the columns.
 func (r *fileRows) take(record []string) bool {
 	line, _ := r.csv.FieldPos(0)
-	for i, cell := range record {
-		if !utf8.ValidString(cell) {
-			line, _ := r.csv.FieldPos(i)
-			r.fail(line, whyEncoding)
-			return false
-		}
+	if cell, why := r.text.decode(record, line, r.openid, r.reason); why != "" {
+		line, _ := r.csv.FieldPos(cell)
+		r.fail(line, why)
+		return false
 	}
 	first := !r.begun
 	r.begun = true
@@ -133,6 +139,8 @@ func (r *fileRows) take(record []string) bool {
 	switch {
 	case openid == "":
 		return false
+	case strings.EqualFold(openid, "openid"): // a hundred files put together are no file
+		r.wrong.add(line, whyNamesAgain)
 	case !isOpenID(openid) && first:
 		r.wrong.add(line, whyNoHeader)
 	case !isOpenID(openid):
@@ -223,4 +231,37 @@ func (l *rowLimit) Read(p []byte) (int, error) {
 	l.read += int64(n)
 	l.lines += bytes.Count(p[:n], []byte{'\n'})
 	return n, err
+}
+
+// lineEnds makes LF of the CR LF and of the bare CR with which lines of a file may end: encoding/csv does not know the latter,
+// which old programs on a Macintosh write. No charset has their bytes in other characters.
+type lineEnds struct {
+	from    io.Reader
+	afterCR bool
+}
+
+func (l *lineEnds) Read(p []byte) (int, error) {
+	for {
+		n, err := l.from.Read(p)
+		if n = l.convert(p[:n]); n > 0 || err != nil || len(p) == 0 {
+			return n, err
+		}
+	}
+}
+
+func (l *lineEnds) convert(p []byte) int {
+	if !l.afterCR && bytes.IndexByte(p, '\r') < 0 {
+		return len(p)
+	}
+	kept := p[:0]
+	for _, c := range p {
+		isSecond := l.afterCR && c == '\n'
+		if l.afterCR = c == '\r'; l.afterCR {
+			c = '\n'
+		}
+		if !isSecond {
+			kept = append(kept, c)
+		}
+	}
+	return len(kept)
 }

@@ -18,12 +18,15 @@ const MaxFileOpenIDs = 1_000_000
 
 // Upload says whom to block or unblock by a file.
 type Upload struct {
-	// File is CSV in UTF-8, with or without a byte order mark. The openids stand in the column that the first line calls
-	// openid, or in the first column if it calls none so; a column that it calls reason says why for each of them, and the
-	// others are not looked at. Rows whose openid is blank or came before count as skipped.
+	// File is CSV. The openids stand in the column that the first line calls openid, or in the first column if it calls none
+	// so; a column that it calls reason says why for each of them, and the others are not looked at. Rows whose openid is
+	// blank or came before count as skipped.
 	//
 	// It is read once, while the request is being written, and never held in memory as a whole.
 	File io.Reader
+	// Charset is that of the file. Empty: it is found out, from a byte order mark or from the first line that can be
+	// in one charset only.
+	Charset Charset
 	// Reason, Until and IdempotencyKey are as in [Request]. Reason is for the rows that have none of their own.
 	Reason         string
 	Until          *time.Time
@@ -67,12 +70,12 @@ func (s *Service) wishFile(ctx context.Context, p tenant.Principal, tenantID uui
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		// The file comes as slowly as its sender likes, so all of it is there before anything is locked.
 		content := sha256.New()
-		w.list, err = stage(ctx, tx, io.TeeReader(up.File, content))
+		w.list, err = stage(ctx, tx, io.TeeReader(up.File, content), up.Charset)
 		if err != nil {
 			return err
 		}
 		fingerprint := func() []byte {
-			return fingerprintOf("file", string(req.fingerprint(action, account.AppID)), string(content.Sum(nil)))
+			return up.fingerprint(req.fingerprint(action, account.AppID), content.Sum(nil))
 		}
 		batch, replayed, err = onceIn(ctx, tx, w, up.IdempotencyKey, fingerprint, func(tx pgx.Tx) (Batch, error) {
 			if refusal != nil {
@@ -88,12 +91,22 @@ func (s *Service) wishFile(ctx context.Context, p tenant.Principal, tenantID uui
 	return batch, replayed, nil
 }
 
+// fingerprint is the same for uploads that ask the same by the same file. What a field that came later adds to it is left out
+// where the field is empty, so that whoever repeats a request of an older version is understood.
+func (u Upload) fingerprint(request, content []byte) []byte {
+	fields := []string{"file", string(request), string(content)}
+	if u.Charset != "" {
+		fields = append(fields, string(u.Charset))
+	}
+	return fingerprintOf(fields...)
+}
+
 const createStage = `
 	CREATE TEMPORARY TABLE blacklist_upload (openid text COLLATE "C" NOT NULL, seq integer NOT NULL, reason text NOT NULL) ON COMMIT DROP`
 
 // stage copies the rows of a file into a table that ends with the transaction.
-func stage(ctx context.Context, tx pgx.Tx, file io.Reader) (listed, error) {
-	rows, err := newFileRows(file)
+func stage(ctx context.Context, tx pgx.Tx, file io.Reader, charset Charset) (listed, error) {
+	rows, err := newFileRows(file, charset)
 	if err != nil {
 		return listed{}, err
 	}

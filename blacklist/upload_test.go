@@ -1,6 +1,7 @@
 package blacklist_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+	utf16encoding "unicode/utf16"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -55,6 +57,14 @@ func itemsOf(items []blacklist.Item) []string {
 // gbk is 垃圾评论 as Excel saves "CSV" on a Chinese Windows.
 const gbk = "\xc0\xac\xbb\xf8\xc6\xc0\xc2\xdb"
 
+func utf16(order binary.AppendByteOrder, text string) string {
+	var coded []byte
+	for _, unit := range utf16encoding.Encode([]rune(text)) {
+		coded = order.AppendUint16(coded, unit)
+	}
+	return string(coded)
+}
+
 func TestUpload(t *testing.T) {
 	t.Parallel()
 
@@ -69,6 +79,8 @@ func TestUpload(t *testing.T) {
 			"OneColumn":             {"oA\noB\n", []string{"oA", "oB"}, 0},
 			"NoNewlineAtEnd":        {"oA\noB", []string{"oA", "oB"}, 0},
 			"WindowsLines":          {"oA\r\noB\r\n", []string{"oA", "oB"}, 0},
+			"OldMacintoshLines":     {"openid,x\roA,\"\r\"\roB\r", []string{"oA", "oB"}, 0},
+			"LinesConvertedTwice":   {"oA\r\r\noB\r\r\n", []string{"oA", "oB"}, 0},
 			"ByteOrderMark":         {"\ufeffoA\noB\n", []string{"oA", "oB"}, 0},
 			"ByteOrderMarkAndNames": {"\ufeffOpenID,name\r\noA,x\r\n", []string{"oA"}, 0},
 			"OneOpenIDOfTwoBytes":   {"oA", []string{"oA"}, 0},
@@ -114,6 +126,64 @@ func TestUpload(t *testing.T) {
 		require.Equal(t, []string{"oA 垃圾评论", "oB spam", "oC the first counts"}, reasons)
 	})
 
+	// The reason is 垃圾评论 in each of them.
+	t.Run("FindsOutTheCharset", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, 1)
+		for name, file := range map[string]string{
+			"UTF8":                 "openid,reason\noA,垃圾评论\n",
+			"GBK":                  "openid,reason\noA," + gbk + "\n",
+			"GBKInNames":           gbk + ",openid,reason\r\nx,oA," + gbk + "\r\n",
+			"GBKQuoted":            "openid,reason\n\"oA\",\"" + gbk + "\"\n",
+			"GBKLater":             "openid,reason\noB,x\noA," + gbk + "\n",
+			"GBKLikeUTF8Elsewhere": "name,openid,reason\n\xc2\xbd,oA," + gbk + "\n", // 陆 in GBK, ½ in UTF-8
+			"GB18030Elsewhere":     "name,openid,reason\n\x82\x35\x8f\x33,oA," + gbk + "\n",
+			"UTF16LittleEndian":    "\xff\xfe" + utf16(binary.LittleEndian, "openid,reason\r\noA,垃圾评论\r\n"),
+			"UTF16BigEndian":       "\xfe\xff" + utf16(binary.BigEndian, "openid,reason\r\noA,垃圾评论\r\n"),
+			"ExcelUnicodeText":     "\xff\xfe" + utf16(binary.LittleEndian, "openid\treason\r\noA\t垃圾评论\r\n"),
+			"InOneByteReads":       "openid,reason\r\noA," + gbk + "\r\n",
+		} {
+			_, _, err := b.uploadAs(t, blacklist.Upload{File: iotest.OneByteReader(strings.NewReader(file))})
+			require.NoError(t, err, name)
+			require.Equal(t, "垃圾评论", b.entries(t, blacklist.ActualAny)[0].Reason, name)
+			b.upload(t, "oA,\n") // no reason of its own
+		}
+	})
+
+	t.Run("TakesTheCharsetThatIsNamed", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, 1)
+		send := func(charset blacklist.Charset, file string) error {
+			_, _, err := b.uploadAs(t, blacklist.Upload{File: strings.NewReader(file), Charset: charset})
+			return err
+		}
+		// 陆 in GBK is ½ in UTF-8, and 鍨冨溇 in GBK is 垃圾 in UTF-8.
+		for file, reasons := range map[string]map[blacklist.Charset]string{
+			"openid,reason\noA,\xc2\xbd\n": {"": "½", blacklist.CharsetUTF8: "½", blacklist.CharsetGBK: "陆"},
+			"openid,reason\noA,垃圾\n":       {"": "垃圾", blacklist.CharsetUTF8: "垃圾", blacklist.CharsetGBK: "鍨冨溇"},
+		} {
+			for charset, reason := range reasons {
+				require.NoError(t, send(charset, file))
+				require.Equal(t, reason, b.entries(t, blacklist.ActualAny)[0].Reason)
+			}
+		}
+		for _, wrong := range []struct {
+			charset blacklist.Charset
+			file    string
+			line    blacklist.WrongLine
+		}{
+			{blacklist.CharsetUTF8, "oA\noB," + gbk, blacklist.WrongLine{2, "is not UTF-8: in Excel, save as \"CSV UTF-8\""}},
+			{blacklist.CharsetGBK, "oA\noB,\xff", blacklist.WrongLine{2, "is not GBK"}},
+			{blacklist.CharsetGBK, "\ufeffoA", blacklist.WrongLine{1, "does not begin as a file in the charset that was named does: name the right one, or none"}},
+			{blacklist.CharsetUTF8, "\xff\xfeo\x00", blacklist.WrongLine{1, "does not begin as a file in the charset that was named does: name the right one, or none"}},
+			{blacklist.CharsetUTF16, "oA", blacklist.WrongLine{1, "does not begin as a file in the charset that was named does: name the right one, or none"}},
+		} {
+			var refused *blacklist.FileError
+			require.ErrorAs(t, send(wrong.charset, wrong.file), &refused)
+			require.Equal(t, []blacklist.WrongLine{wrong.line}, refused.Lines)
+		}
+	})
+
 	t.Run("SaysWhichLinesAreWrongAndTakesNothing", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, 1)
@@ -134,17 +204,27 @@ func TestUpload(t *testing.T) {
 			"SeveralLines": {
 				"oA\no B\n\"oC\nx\"\noD\n" + strings.Repeat("o", 129) + "\n", []blacklist.WrongLine{{2, noOpenID}, {3, noOpenID}, {6, noOpenID}},
 			},
+			"NamesAgain":    {"openid,reason\noA,x\nOpenID,reason\noB,y\n", []blacklist.WrongLine{{3, "names the columns once more: take it out"}}},
 			"Semicolons":    {"oA;x\noB;y\n", []blacklist.WrongLine{{1, noOpenID + "; if this line names the columns, call one openid"}, {2, noOpenID}}},
 			"Formula":       {"oA\n=1+1\n", []blacklist.WrongLine{{2, noOpenID}}},
 			"ReasonTooLong": {"openid,reason\noA," + strings.Repeat("垃", 501) + "\n", []blacklist.WrongLine{{2, "its reason has more than 500 characters, or NUL"}}},
 			"ReasonWithNUL": {"openid,reason\noA,a\x00b\n", []blacklist.WrongLine{{2, "its reason has more than 500 characters, or NUL"}}},
 			"BareQuote":     {"oA\no\"B\noC\no D\n", []blacklist.WrongLine{{2, "has a quotation mark that is not closed, or not doubled"}, {4, noOpenID}}},
 			"OpenQuote":     {"oA\n\"oB\noC\n", []blacklist.WrongLine{{2, "has a quotation mark that is not closed, or not doubled"}}},
-			"GBK":           {"openid,reason\noA,x\noB," + gbk + "\n", []blacklist.WrongLine{{3, "is not UTF-8: in Excel, save as \"CSV UTF-8\""}}},
-			"GBKInNames":    {gbk + ",openid\nx,oA\n", []blacklist.WrongLine{{1, "is not UTF-8: in Excel, save as \"CSV UTF-8\""}}},
-			"UTF16":         {"\xff\xfeo\x00A\x00\n\x00", []blacklist.WrongLine{{1, "is UTF-16, not UTF-8: in Excel, save as \"CSV UTF-8\""}}},
-			"HugeLine":      {"oA\noB\n" + strings.Repeat("o", 100<<10), []blacklist.WrongLine{{3, "has more than 64 KB: is a quotation mark never closed?"}}},
-			"HugeQuote":     {"oA\n\"" + strings.Repeat("oB\n", 100<<10), nil},
+			"OtherCharset":  {"openid,reason\noA,x\noB,caf\xe9\n", []blacklist.WrongLine{{3, "is neither UTF-8 nor GBK: in Excel, save as \"CSV UTF-8\""}}},
+			"MarkThenGBK":   {"\ufeffopenid,reason\noA," + gbk + "\n", []blacklist.WrongLine{{2, "is not UTF-8: in Excel, save as \"CSV UTF-8\""}}},
+			"DamagedUTF16":  {"\xff\xfeo\x00A\x00\n\x00o\x00\x00\xd8\n\x00", []blacklist.WrongLine{{2, "is not UTF-16"}}},
+			"GBKAfterUTF8": {
+				"openid,reason\noA,垃圾\noB,x\noC," + gbk + "\n",
+				[]blacklist.WrongLine{{4, "is GBK, but line 2 is UTF-8: save all of it in one of them; or, if it is all the same, name the charset"}},
+			},
+			"UTF8AfterGBK": {
+				"openid,reason\noA," + gbk + "\noB,x\noC,垃圾\n",
+				[]blacklist.WrongLine{{4, "is UTF-8, but line 2 is GBK: save all of it in one of them; or, if it is all the same, name the charset"}},
+			},
+			"DamagedGBK": {"openid,reason\noA," + gbk + "\noB,\xff\n", []blacklist.WrongLine{{3, "is not GBK"}}},
+			"HugeLine":   {"oA\noB\n" + strings.Repeat("o", 100<<10), []blacklist.WrongLine{{3, "has more than 64 KB: is a quotation mark never closed?"}}},
+			"HugeQuote":  {"oA\n\"" + strings.Repeat("oB\n", 100<<10), nil},
 		} {
 			wrong := b.refused(t, want.file)
 			if want.lines != nil {

@@ -82,7 +82,8 @@ func (a blacklistAccount) client(p *program) (*apiClient, error) {
 type blacklistFile struct {
 	blacklistAccount `embed:""`
 
-	File           string `required:"" placeholder:"people.csv" help:"CSV in UTF-8: the openids stand in the column openid, or in the first one. -: standard input."`
+	File           string `required:"" placeholder:"people.csv" help:"CSV: the openids stand in the column openid, or in the first one. -: standard input."`
+	Charset        string `enum:",utf-8,gbk,utf-16" default:"" help:"utf-8, gbk or utf-16. Default: Steward finds it out."`
 	Reason         string `help:"Why, for those who have no reason in the file."`
 	Wait           bool   `default:"true" negatable:"" help:"Wait until every openid has its outcome. With --no-wait exit code 0 only says that the batch was taken on."`
 	IdempotencyKey string `placeholder:"KEY" help:"Makes it safe to run the same command again. Default: a new one each time."`
@@ -125,6 +126,10 @@ func (cmd *blacklistFile) run(p *program, action string, query url.Values) error
 	if cmd.IdempotencyKey == "" {
 		cmd.IdempotencyKey = uuid.NewString()
 	}
+	charset := ""
+	if cmd.Charset != "" {
+		charset = "; charset=" + cmd.Charset
+	}
 	var file io.ReadCloser = os.Stdin
 	if cmd.File != "-" {
 		if file, err = os.Open(cmd.File); err != nil {
@@ -133,7 +138,7 @@ func (cmd *blacklistFile) run(p *program, action string, query url.Values) error
 	}
 	defer file.Close()
 	var batch api.Batch
-	if err := client.send(p.ctx, cmd.path(action)+"?"+query.Encode(), file, cmd.IdempotencyKey, &batch); err != nil {
+	if err := client.send(p.ctx, cmd.path(action)+"?"+query.Encode(), file, "text/csv"+charset, cmd.IdempotencyKey, &batch); err != nil {
 		return cmd.sendFailed(p, err)
 	}
 	fmt.Fprintf(p.stdout, "batch %s: %d openids taken on, %d blank or twice\n", batch.ID, batch.Counts.Total-batch.Counts.Skipped, batch.Counts.Skipped)

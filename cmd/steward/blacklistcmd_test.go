@@ -67,6 +67,20 @@ func TestBlacklistCommand(t *testing.T) {
 		require.Empty(t, b.sim.Blacklisted(appid))
 	})
 
+	t.Run("SendsFilesInGBKAsTheyAre", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		appid, openids := b.connect(2, "1", "2")
+		// The reasons are 垃圾 and 陆; the second could be ½ in UTF-8.
+		p := b.cli(appid, "block", "--file", fileOf(t, "openid,reason\r\n"+openids[0]+",\xc0\xac\xbb\xf8\r\n"))
+		require.Zero(t, p.code, p.stderr)
+		p = b.cli(appid, "block", "--charset", "gbk", "--file", fileOf(t, "openid,reason\r\n"+openids[1]+",\xc2\xbd\r\n"))
+		require.Zero(t, p.code, p.stderr)
+		list := b.cli(appid, "list").stdout.String()
+		require.Regexp(t, openids[0]+` .* 垃圾\n`, list)
+		require.Regexp(t, openids[1]+` .* 陆\n`, list)
+	})
+
 	t.Run("PrintsWhoFailedAndExitsOne", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
@@ -138,6 +152,7 @@ func TestBlacklistCommand(t *testing.T) {
 			"UntilUnblock": append([]string{"unblock", "--file", file, "--until", "2099-01-01T00:00:00Z"}, account...),
 			"Actual":       append([]string{"list", "--actual", "x"}, account...),
 			"Limit":        append([]string{"list", "--limit", "-1"}, account...),
+			"Charset":      append([]string{"block", "--file", file, "--charset", "big5"}, account...),
 			"BOM":          append([]string{"export", "--format", "ndjson", "--bom"}, account...),
 			"MissingKey":   append([]string{"list", "--key-file", file + "x"}, account...),
 		} {

@@ -98,8 +98,8 @@ func (c *apiClient) get(ctx context.Context, path string, into any) error {
 }
 
 // send posts a CSV file. It asks first, so that a file that will be refused is not sent in vain.
-func (c *apiClient) send(ctx context.Context, path string, file io.Reader, key string, into any) error {
-	header := http.Header{"Content-Type": {"text/csv"}, "Idempotency-Key": {key}, "Expect": {"100-continue"}}
+func (c *apiClient) send(ctx context.Context, path string, file io.Reader, contentType, key string, into any) error {
+	header := http.Header{"Content-Type": {contentType}, "Idempotency-Key": {key}, "Expect": {"100-continue"}}
 	res, err := c.do(ctx, http.MethodPost, path, io.NopCloser(file), header)
 	if err != nil {
 		return err

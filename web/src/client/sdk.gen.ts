@@ -450,7 +450,7 @@ export const listHistory = <ThrowOnError extends boolean = false>(options: Optio
  *
  * With `dry_run` nothing is done and nothing stored: the answer says what would be done, and how openids are known here.
  *
- * As `text/csv` (UTF-8, at most 64 MB, `Content-Encoding: gzip` if you like) the body is a file of up to a million openids: in the column that its first line
+ * As `text/csv` (UTF-8, GBK or UTF-16, at most 64 MB, `Content-Encoding: gzip` if you like) the body is a file of up to a million openids: in the column that its first line
  * calls `openid`, or in the first column; a column `reason` is taken for each of them. `reason` and `until` are parameters then. A file with
  * wrong lines is refused as a whole (`invalid-file`).
  *
