@@ -992,6 +992,7 @@ type Batch struct {
 	CreatedAt time.Time  `json:"created_at"`
 	EndedAt   *time.Time `json:"ended_at"`
 	ID        string     `json:"id"`
+	Note      string     `json:"note"`
 
 	// PauseReason Why it rests and what to do; empty unless paused
 	PauseReason string     `json:"pause_reason"`
@@ -1025,9 +1026,15 @@ type BatchItem struct {
 	Advice  string     `json:"advice"`
 	EndedAt *time.Time `json:"ended_at"`
 	Errcode *int       `json:"errcode"`
-	Openid  string     `json:"openid"`
-	Outcome Outcome    `json:"outcome"`
-	Rid     string     `json:"rid"`
+
+	// Note Its own, or that of the batch
+	Note    string  `json:"note"`
+	Openid  string  `json:"openid"`
+	Outcome Outcome `json:"outcome"`
+
+	// Reason Its own, or that of the batch
+	Reason string `json:"reason"`
+	Rid    string `json:"rid"`
 }
 
 // BatchItemPage defines model for BatchItemPage.
@@ -1056,6 +1063,7 @@ type BlacklistEntry struct {
 
 	// Errcode Why WeChat refused the last wish
 	Errcode *int   `json:"errcode"`
+	Note    string `json:"note"`
 	Openid  string `json:"openid"`
 
 	// Pending The wish has not been sent yet
@@ -1124,6 +1132,9 @@ type BlacklistWorkStatus string
 type BlockRequest struct {
 	// DryRun `true`: only tell what would be done, and do nothing
 	DryRun *bool `json:"dry_run,omitempty"`
+
+	// Note For people, as reason is; for what is longer
+	Note *string `json:"note,omitempty"`
 
 	// Openids Duplicates and blanks are taken out and counted as skipped
 	Openids OpenIDs `json:"openids"`
@@ -1438,6 +1449,7 @@ type HistoryEvent struct {
 
 	// Errcode Why WeChat refused
 	Errcode *int       `json:"errcode"`
+	Note    string     `json:"note"`
 	Outcome Outcome    `json:"outcome"`
 	Reason  string     `json:"reason"`
 	Rid     string     `json:"rid"`
@@ -1688,6 +1700,9 @@ type RouteBlockRequest struct {
 	// AssumeAppid The account for openids that no directory knows; without it they go nowhere
 	AssumeAppid *string `json:"assume_appid,omitempty"`
 
+	// Note For people, as reason is; for what is longer
+	Note *string `json:"note,omitempty"`
+
 	// Openids Duplicates and blanks are taken out and counted as skipped
 	Openids OpenIDs `json:"openids"`
 	Reason  *string `json:"reason,omitempty"`
@@ -1700,6 +1715,9 @@ type RouteBlockRequest struct {
 type RouteUnblockRequest struct {
 	// AssumeAppid The account for openids that no directory knows; without it they go nowhere
 	AssumeAppid *string `json:"assume_appid,omitempty"`
+
+	// Note For people, as reason is; for what is longer
+	Note *string `json:"note,omitempty"`
 
 	// Openids Duplicates and blanks are taken out and counted as skipped
 	Openids OpenIDs `json:"openids"`
@@ -1796,6 +1814,9 @@ type UnblockRequest struct {
 	// DryRun `true`: only tell what would be done, and do nothing
 	DryRun *bool `json:"dry_run,omitempty"`
 
+	// Note For people, as reason is; for what is longer
+	Note *string `json:"note,omitempty"`
+
 	// Openids Duplicates and blanks are taken out and counted as skipped
 	Openids OpenIDs `json:"openids"`
 	Reason  *string `json:"reason,omitempty"`
@@ -1846,6 +1867,9 @@ type Drift string
 // Failed defines model for Failed.
 type Failed = bool
 
+// FileNote defines model for FileNote.
+type FileNote = string
+
 // FileReason defines model for FileReason.
 type FileReason = string
 
@@ -1857,6 +1881,9 @@ type IdempotencyKey = string
 
 // Limit defines model for Limit.
 type Limit = int
+
+// NotePart defines model for NotePart.
+type NotePart = string
 
 // Open defines model for Open.
 type Open = bool
@@ -1961,6 +1988,9 @@ type ListBlacklistParams struct {
 	// Reason Part of the reason
 	Reason *ReasonPart `form:"reason,omitempty" json:"reason,omitempty"`
 
+	// Note Part of the note
+	Note *NotePart `form:"note,omitempty" json:"note,omitempty"`
+
 	// By Part of the name of whoever asked for it last
 	By    *ByPart `form:"by,omitempty" json:"by,omitempty"`
 	Limit *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
@@ -1982,6 +2012,9 @@ type ListBlacklistParamsWant string
 type BlockParams struct {
 	// Reason With a file only
 	Reason *FileReason `form:"reason,omitempty" json:"reason,omitempty"`
+
+	// Note With a file only
+	Note *FileNote `form:"note,omitempty" json:"note,omitempty"`
 
 	// Until With a file only: when the block ends by itself
 	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
@@ -2018,6 +2051,9 @@ type ExportBlacklistParams struct {
 	// Reason Part of the reason
 	Reason *ReasonPart `form:"reason,omitempty" json:"reason,omitempty"`
 
+	// Note Part of the note
+	Note *NotePart `form:"note,omitempty" json:"note,omitempty"`
+
 	// By Part of the name of whoever asked for it last
 	By *ByPart `form:"by,omitempty" json:"by,omitempty"`
 }
@@ -2041,6 +2077,9 @@ type StartPullParams struct {
 type UnblockParams struct {
 	// Reason With a file only
 	Reason *FileReason `form:"reason,omitempty" json:"reason,omitempty"`
+
+	// Note With a file only
+	Note *FileNote `form:"note,omitempty" json:"note,omitempty"`
 
 	// IdempotencyKey The same key within 24 hours gives the same batch, and nothing is done twice. With another body it is refused.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -3016,6 +3055,13 @@ func (w *ServerInterfaceWrapper) ListBlacklist(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
 	}
 
+	// ------------- Optional query parameter "note" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "note", ctx.QueryParams(), &params.Note, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter note: %s", err))
+	}
+
 	// ------------- Optional query parameter "by" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "by", ctx.QueryParams(), &params.By, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -3092,6 +3138,13 @@ func (w *ServerInterfaceWrapper) Block(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
+	// ------------- Optional query parameter "note" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "note", ctx.QueryParams(), &params.Note, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter note: %s", err))
 	}
 
 	// ------------- Optional query parameter "until" -------------
@@ -3213,6 +3266,13 @@ func (w *ServerInterfaceWrapper) ExportBlacklist(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
+	// ------------- Optional query parameter "note" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "note", ctx.QueryParams(), &params.Note, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter note: %s", err))
 	}
 
 	// ------------- Optional query parameter "by" -------------
@@ -3425,6 +3485,13 @@ func (w *ServerInterfaceWrapper) Unblock(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
+	// ------------- Optional query parameter "note" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "note", ctx.QueryParams(), &params.Note, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter note: %s", err))
 	}
 
 	headers := ctx.Request().Header

@@ -9,7 +9,7 @@ import (
 func (s *server) RouteBlock(ctx context.Context, req RouteBlockRequestObject) (RouteBlockResponseObject, error) {
 	routed, replayed, err := s.route(ctx, req.TenantID, blacklist.ActionBlock, blacklist.RouteRequest{
 		Request: blacklist.Request{
-			OpenIDs: req.Body.Openids, Reason: orZero(req.Body.Reason), Until: req.Body.Until, IdempotencyKey: orZero(req.Params.IdempotencyKey),
+			OpenIDs: req.Body.Openids, Reason: orZero(req.Body.Reason), Note: orZero(req.Body.Note), Until: req.Body.Until, IdempotencyKey: orZero(req.Params.IdempotencyKey),
 		},
 		AssumeAppID: orZero(req.Body.AssumeAppid),
 	})
@@ -22,7 +22,7 @@ func (s *server) RouteBlock(ctx context.Context, req RouteBlockRequestObject) (R
 func (s *server) RouteUnblock(ctx context.Context, req RouteUnblockRequestObject) (RouteUnblockResponseObject, error) {
 	routed, replayed, err := s.route(ctx, req.TenantID, blacklist.ActionUnblock, blacklist.RouteRequest{
 		Request: blacklist.Request{
-			OpenIDs: req.Body.Openids, Reason: orZero(req.Body.Reason), IdempotencyKey: orZero(req.Params.IdempotencyKey),
+			OpenIDs: req.Body.Openids, Reason: orZero(req.Body.Reason), Note: orZero(req.Body.Note), IdempotencyKey: orZero(req.Params.IdempotencyKey),
 		},
 		AssumeAppID: orZero(req.Body.AssumeAppid),
 	})

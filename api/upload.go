@@ -115,28 +115,36 @@ func (f *fileBody) unpack(p []byte) (int, error) {
 	return f.zip.Read(p)
 }
 
+// fileParams are the parameters that are for files.
+type fileParams struct {
+	reason, note *string
+	until        *time.Time
+}
+
 // upload makes of a body that is a file what the domain takes. Where the body is JSON, what stands in it must not stand in
 // the query as well.
-func upload(file io.Reader, reason *string, until *time.Time, key *IdempotencyKey) (blacklist.Upload, error) {
+func (q fileParams) upload(file io.Reader, key *IdempotencyKey) (blacklist.Upload, error) {
 	var wrong fieldErrors
-	if until != nil && dateTime(until.Format(time.RFC3339)) != nil {
+	if q.until != nil && dateTime(q.until.Format(time.RFC3339)) != nil {
 		wrong.add("query:until", "must be a time as in RFC 3339, such as 2027-01-31T08:00:00Z")
 	}
-	up := blacklist.Upload{File: file, Reason: orZero(reason), Until: until, IdempotencyKey: orZero(key)}
+	up := blacklist.Upload{File: file, Reason: orZero(q.reason), Note: orZero(q.note), Until: q.until, IdempotencyKey: orZero(key)}
 	if body, is := file.(*fileBody); is {
 		up.Charset = body.charset
 	}
 	return up, wrong.err()
 }
 
-// noQuery refuses parameters that are for files beside a body in JSON, which has fields for them.
-func noQuery(reason *string, until *time.Time) error {
+// none refuses them beside a body in JSON, which has fields for them.
+func (q fileParams) none() error {
 	var wrong fieldErrors
-	if reason != nil {
-		wrong.add("query:reason", "is for files: in JSON it is a field of the body")
-	}
-	if until != nil {
-		wrong.add("query:until", "is for files: in JSON it is a field of the body")
+	for _, param := range []struct {
+		name    string
+		isGiven bool
+	}{{"reason", q.reason != nil}, {"note", q.note != nil}, {"until", q.until != nil}} {
+		if param.isGiven {
+			wrong.add("query:"+param.name, "is for files: in JSON it is a field of the body")
+		}
 	}
 	return wrong.err()
 }

@@ -46,12 +46,13 @@ func TestUpload(t *testing.T) {
 		b.start(t)
 		file := "name,openid\r\nLily,\"" + strings.Join(b.openids(5), "\"\r\nx,\"") + "\"\r\n,\r\n"
 		res := b.do(t, request{
-			method: "POST", path: b.accountPath("/blacklist/block?reason=%E5%9E%83%E5%9C%BE&until=2027-01-01T08:00:00%2B08:00"), body: "\ufeff" + file,
+			method: "POST", path: b.accountPath("/blacklist/block?reason=%E5%9E%83%E5%9C%BE&note=ticket+7&until=2027-01-01T08:00:00%2B08:00"), body: "\ufeff" + file,
 			header: asCSV("Content-Type", "text/csv; charset=UTF-8; header=present", "Prefer", "wait=60"),
 		})
 		require.Equal(t, http.StatusOK, res.status, res.body)
 		batch := res.json(t)
 		require.Equal(t, "垃圾", batch["reason"])
+		require.Equal(t, "ticket 7", batch["note"])
 		require.Equal(t, "2027-01-01T00:00:00Z", batch["until"])
 		require.EqualValues(t, 6, batch["counts"].(map[string]any)["total"])
 		require.EqualValues(t, 5, batch["counts"].(map[string]any)["done"])
@@ -160,10 +161,10 @@ func TestUpload(t *testing.T) {
 	t.Run("FieldsOfABodyAreNotParameters", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, options{})
-		p := b.do(t, request{method: "POST", path: b.accountPath("/blacklist/block?reason=x&until=2027-01-01T08:00:00Z"), body: `{"openids":["oA"]}`}).
+		p := b.do(t, request{method: "POST", path: b.accountPath("/blacklist/block?reason=x&note=y&until=2027-01-01T08:00:00Z"), body: `{"openids":["oA"]}`}).
 			problem(t, http.StatusUnprocessableEntity, "invalid-request")
 		const why = "is for files: in JSON it is a field of the body"
-		require.Equal(t, []string{"query:reason: " + why, "query:until: " + why}, pointers(p))
+		require.Equal(t, []string{"query:reason: " + why, "query:note: " + why, "query:until: " + why}, pointers(p))
 		for _, until := range []string{"tomorrow", "2027-02-31T00:00:00Z", "9999-12-31T23:59:59-12:00"} {
 			b.do(t, request{method: "POST", path: b.accountPath("/blacklist/block?until=" + until), body: "oA\n", header: asCSV()}).
 				problem(t, http.StatusUnprocessableEntity, "invalid-request")

@@ -48,8 +48,9 @@ func (e *FileError) add(line int, why string) {
 const (
 	whyNoOpenID   = "is no openid: those have letters, digits, - and _ only, at most 128 of them"
 	whyNoHeader   = whyNoOpenID + "; if this line names the columns, call one openid"
-	whyTwoColumns = "calls two columns openid, or two reason"
+	whyTwoColumns = "calls two columns openid, reason or note"
 	whyReason     = "its reason has more than 500 characters, or NUL"
+	whyNote       = "its note has more than 1000 characters, or NUL"
 	whyQuotes     = "has a quotation mark that is not closed, or not doubled"
 	whyTooLong    = "has more than 64 KB: is a quotation mark never closed?"
 	whyEmpty      = "holds no openids"
@@ -59,15 +60,16 @@ const (
 // fileRows reads the rows of a CSV file and is what COPY reads from. After the first line that is wrong it hands out no more
 // rows, but goes on to find the other wrong ones.
 type fileRows struct {
-	text           *fileText
-	csv            *csv.Reader
-	limit          *rowLimit
-	openid, reason int  // columns; -1: there is none
-	begun, ended   bool // whether the first record has been read, and the last
-	given          int
-	row            []any
-	wrong          FileError
-	failed         error // why the file cannot be taken
+	text         *fileText
+	csv          *csv.Reader
+	limit        *rowLimit
+	openid       int
+	reason, note int  // columns, too; -1: there is none
+	begun, ended bool // whether the first record has been read, and the last
+	given        int
+	row          []any
+	wrong        FileError
+	failed       error // why the file cannot be taken
 }
 
 // newFileRows reads the beginning of a file.
@@ -78,7 +80,7 @@ func newFileRows(file io.Reader, named Charset) (*fileRows, error) {
 	}
 	limit := &rowLimit{from: &lineEnds{from: utf}}
 	buffered := bufio.NewReader(limit)
-	r := &fileRows{text: text, csv: csv.NewReader(buffered), limit: limit, reason: -1, row: make([]any, 3)}
+	r := &fileRows{text: text, csv: csv.NewReader(buffered), limit: limit, reason: -1, note: -1, row: make([]any, 4)}
 	r.csv.FieldsPerRecord = -1 // rows that break off early are blank
 	r.csv.ReuseRecord = true
 	if text.charset == CharsetUTF16 && hasTabs(buffered) {
@@ -120,7 +122,7 @@ func (r *fileRows) Next() bool {
 // the columns.
 func (r *fileRows) take(record []string) bool {
 	line, _ := r.csv.FieldPos(0)
-	if cell, why := r.text.decode(record, line, r.openid, r.reason); why != "" {
+	if cell, why := r.text.decode(record, line, r.openid, r.reason, r.note); why != "" {
 		line, _ := r.csv.FieldPos(cell)
 		r.fail(line, why)
 		return false
@@ -134,7 +136,7 @@ func (r *fileRows) take(record []string) bool {
 		r.fail(line, fmt.Sprintf("is one too many: a file holds at most %d openids, so send it in parts", MaxFileOpenIDs))
 		return false
 	}
-	openid, reason := cellOf(record, r.openid), cellOf(record, r.reason)
+	openid, reason, note := cellOf(record, r.openid), cellOf(record, r.reason), cellOf(record, r.note)
 	openid = strings.TrimFunc(openid, invisible)
 	switch {
 	case openid == "":
@@ -147,8 +149,10 @@ func (r *fileRows) take(record []string) bool {
 		r.wrong.add(line, whyNoOpenID)
 	case utf8.RuneCountInString(reason) > MaxReasonLength || !storable(reason):
 		r.wrong.add(line, whyReason)
+	case utf8.RuneCountInString(note) > MaxNoteLength || !storable(note):
+		r.wrong.add(line, whyNote)
 	}
-	r.row[0], r.row[1], r.row[2] = openid, int32(r.given), reason // at most MaxFileOpenIDs
+	r.row[0], r.row[1], r.row[2], r.row[3] = openid, int32(r.given), ownText(reason), ownText(note) // at most MaxFileOpenIDs
 	return r.wrong.Total == 0
 }
 
@@ -163,11 +167,21 @@ func (r *fileRows) header(record []string, line int) bool {
 		r.openid = 0
 		return false
 	}
-	r.reason = slices.Index(names, "reason")
-	if slices.Contains(names[r.openid+1:], "openid") || (r.reason >= 0 && slices.Contains(names[r.reason+1:], "reason")) {
-		r.fail(line, whyTwoColumns)
+	r.reason, r.note = slices.Index(names, "reason"), slices.Index(names, "note")
+	for _, i := range []int{r.openid, r.reason, r.note} {
+		if i >= 0 && slices.Contains(names[i+1:], names[i]) {
+			r.fail(line, whyTwoColumns)
+		}
 	}
 	return true
+}
+
+// ownText is a row's reason or note; nil: it has none of its own.
+func ownText(cell string) any {
+	if cell == "" {
+		return nil
+	}
+	return cell
 }
 
 func (r *fileRows) end() {

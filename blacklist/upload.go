@@ -19,16 +19,17 @@ const MaxFileOpenIDs = 1_000_000
 // Upload says whom to block or unblock by a file.
 type Upload struct {
 	// File is CSV. The openids stand in the column that the first line calls openid, or in the first column if it calls none
-	// so; a column that it calls reason says why for each of them, and the others are not looked at. Rows whose openid is
-	// blank or came before count as skipped.
+	// so; columns that it calls reason and note say why for each of them, and the others are not looked at. Rows whose openid
+	// is blank or came before count as skipped.
 	//
 	// It is read once, while the request is being written, and never held in memory as a whole.
 	File io.Reader
 	// Charset is that of the file. Empty: it is found out, from a byte order mark or from the first line that can be
 	// in one charset only.
 	Charset Charset
-	// Reason, Until and IdempotencyKey are as in [Request]. Reason is for the rows that have none of their own.
+	// Reason, Note, Until and IdempotencyKey are as in [Request]. Reason and Note are for the rows that have none of their own.
 	Reason         string
+	Note           string
 	Until          *time.Time
 	IdempotencyKey string
 }
@@ -55,7 +56,7 @@ func (s *Service) wishFile(ctx context.Context, p tenant.Principal, tenantID uui
 	if err != nil {
 		return Batch{}, false, fmt.Errorf("%s file: %w", action, err)
 	}
-	req := Request{Reason: up.Reason, Until: up.Until}
+	req := Request{Reason: up.Reason, Note: up.Note, Until: up.Until}
 	w, refusal := s.newWishes(ctx, p, tenantID, account, action, req)
 	if refusal != nil && up.IdempotencyKey == "" {
 		return Batch{}, false, fmt.Errorf("%s file: %w", action, refusal)
@@ -102,7 +103,9 @@ func (u Upload) fingerprint(request, content []byte) []byte {
 }
 
 const createStage = `
-	CREATE TEMPORARY TABLE blacklist_upload (openid text COLLATE "C" NOT NULL, seq integer NOT NULL, reason text NOT NULL) ON COMMIT DROP`
+	CREATE TEMPORARY TABLE blacklist_upload (
+		openid text COLLATE "C" NOT NULL, seq integer NOT NULL, reason text, note text, until timestamptz
+	) ON COMMIT DROP`
 
 // stage copies the rows of a file into a table that ends with the transaction.
 func stage(ctx context.Context, tx pgx.Tx, file io.Reader, charset Charset) (listed, error) {
@@ -113,7 +116,7 @@ func stage(ctx context.Context, tx pgx.Tx, file io.Reader, charset Charset) (lis
 	if _, err := tx.Exec(ctx, createStage); err != nil {
 		return listed{}, fmt.Errorf("stage file: %w", err)
 	}
-	n, err := tx.CopyFrom(ctx, pgx.Identifier{"blacklist_upload"}, []string{"openid", "seq", "reason"}, rows)
+	n, err := tx.CopyFrom(ctx, pgx.Identifier{"blacklist_upload"}, []string{"openid", "seq", "reason", "note"}, rows)
 	if rows.failed != nil { // what the database says then is that it got no more rows
 		return listed{}, rows.failed
 	}
@@ -123,11 +126,11 @@ func stage(ctx context.Context, tx pgx.Tx, file io.Reader, charset Charset) (lis
 	return listed{given: rows.given, staged: int(n)}, nil
 }
 
-// insertStagedItems stores an item for each openid of the file, in the place where it came first.
+// insertStagedItems stores an item for each openid of the file, in the place where it came first, with what it has of its own.
 func insertStagedItems(ctx context.Context, tx pgx.Tx, w wishes) (listed, error) {
 	tag, err := tx.Exec(ctx, `
-		INSERT INTO blacklist_items (tenant_id, batch_id, seq, openid)
-		SELECT DISTINCT ON (openid) $1::uuid, $2::uuid, seq, openid FROM blacklist_upload ORDER BY openid, seq`, w.tenantID, w.batchID)
+		INSERT INTO blacklist_items (tenant_id, batch_id, seq, openid, reason, note, until)
+		SELECT DISTINCT ON (openid) $1::uuid, $2::uuid, seq, openid, reason, note, until FROM blacklist_upload ORDER BY openid, seq`, w.tenantID, w.batchID)
 	if err != nil {
 		return listed{}, fmt.Errorf("insert items: %w", err)
 	}
@@ -140,6 +143,7 @@ func insertStagedItems(ctx context.Context, tx pgx.Tx, w wishes) (listed, error)
 	return list, nil
 }
 
-// stagedWishes are the openids of the file with their reasons.
+// stagedWishes are the openids of the file with what is to stand in their entries.
 const stagedWishes = `
-	SELECT DISTINCT ON (openid) openid, coalesce(nullif(reason, ''), @reason) AS reason FROM blacklist_upload ORDER BY openid, seq`
+	SELECT DISTINCT ON (openid) openid, coalesce(reason, @reason) AS reason, coalesce(note, @note) AS note, coalesce(until, @until) AS until
+	FROM blacklist_upload ORDER BY openid, seq`

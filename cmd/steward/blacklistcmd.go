@@ -85,6 +85,7 @@ type blacklistFile struct {
 	File           string `required:"" placeholder:"people.csv" help:"CSV: the openids stand in the column openid, or in the first one. -: standard input."`
 	Charset        string `enum:",utf-8,gbk,utf-16" default:"" help:"utf-8, gbk or utf-16. Default: Steward finds it out."`
 	Reason         string `help:"Why, for those who have no reason in the file."`
+	Note           string `help:"A note, for those who have none in the file."`
 	Wait           bool   `default:"true" negatable:"" help:"Wait until every openid has its outcome. With --no-wait exit code 0 only says that the batch was taken on."`
 	IdempotencyKey string `placeholder:"KEY" help:"Makes it safe to run the same command again. Default: a new one each time."`
 }
@@ -122,6 +123,9 @@ func (cmd *blacklistFile) run(p *program, action string, query url.Values) error
 	}
 	if cmd.Reason != "" {
 		query.Set("reason", cmd.Reason)
+	}
+	if cmd.Note != "" {
+		query.Set("note", cmd.Note)
 	}
 	if cmd.IdempotencyKey == "" {
 		cmd.IdempotencyKey = uuid.NewString()
@@ -224,6 +228,7 @@ type blacklistFilters struct {
 	Actual  string `enum:"blocked,unblocked,unknown,any" default:"blocked" help:"What is the case at WeChat: blocked, unblocked, unknown or any."`
 	Prefix  string `help:"Only openids that begin with this."`
 	Reason  string `help:"Only with this in the reason."`
+	Note    string `help:"Only with this in the note."`
 	By      string `help:"Only if whoever asked last has this in the name."`
 	Want    string `enum:",blocked,unblocked,nothing" default:"" help:"Only if this was asked for last: blocked, unblocked or nothing."`
 	Pending bool   `help:"Only those whose wish has not been sent yet."`
@@ -232,7 +237,7 @@ type blacklistFilters struct {
 
 func (f blacklistFilters) query() url.Values {
 	query := url.Values{"actual": {f.Actual}}
-	for name, value := range map[string]string{"q": f.Prefix, "reason": f.Reason, "by": f.By, "want": f.Want} {
+	for name, value := range map[string]string{"q": f.Prefix, "reason": f.Reason, "note": f.Note, "by": f.By, "want": f.Want} {
 		if value != "" {
 			query.Set(name, value)
 		}

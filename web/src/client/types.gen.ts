@@ -506,6 +506,10 @@ export type BlockRequest = {
     openids: OpenIds;
     reason?: string;
     /**
+     * For people, as reason is; for what is longer
+     */
+    note?: string;
+    /**
      * `true`: only tell what would be done, and do nothing
      */
     dry_run?: boolean;
@@ -519,6 +523,10 @@ export type RouteBlockRequest = {
     openids: OpenIds;
     reason?: string;
     /**
+     * For people, as reason is; for what is longer
+     */
+    note?: string;
+    /**
      * When the block ends by itself
      */
     until?: string;
@@ -531,6 +539,10 @@ export type RouteBlockRequest = {
 export type RouteUnblockRequest = {
     openids: OpenIds;
     reason?: string;
+    /**
+     * For people, as reason is; for what is longer
+     */
+    note?: string;
     /**
      * The account for openids that no directory knows; without it they go nowhere
      */
@@ -557,6 +569,10 @@ export type Unrouted = {
 export type UnblockRequest = {
     openids: OpenIds;
     reason?: string;
+    /**
+     * For people, as reason is; for what is longer
+     */
+    note?: string;
     /**
      * `true`: only tell what would be done, and do nothing
      */
@@ -650,6 +666,7 @@ export type HistoryEvent = {
     action: 'block' | 'unblock';
     outcome: Outcome;
     reason: string;
+    note?: string;
     until: string | null;
     /**
      * Who asked for it: name (kind)
@@ -685,6 +702,7 @@ export type BlacklistEntry = {
      */
     pending: boolean;
     reason: string;
+    note?: string;
     until: string | null;
     wanted_by: string;
     wanted_at: string | null;
@@ -743,6 +761,7 @@ export type Batch = {
     status: 'queued' | 'running' | 'paused' | 'done' | 'cancelled';
     counts: Counts;
     reason: string;
+    note?: string;
     until: string | null;
     /**
      * name (kind)
@@ -774,6 +793,14 @@ export type BatchPage = {
 export type BatchItem = {
     openid: string;
     outcome: Outcome;
+    /**
+     * Its own, or that of the batch
+     */
+    reason?: string;
+    /**
+     * Its own, or that of the batch
+     */
+    note?: string;
     errcode: number | null;
     rid: string;
     /**
@@ -1072,6 +1099,11 @@ export type OpenIdPrefix = string;
 export type FileReason = string;
 
 /**
+ * With a file only
+ */
+export type FileNote = string;
+
+/**
  * Only entries that differ from what was asked for here because of something done outside Steward; `actual` is `any` then unless given
  */
 export type Drift = 'any' | 'unblocked_outside' | 'blocked_outside';
@@ -1095,6 +1127,11 @@ export type Failed = boolean;
  * Part of the reason
  */
 export type ReasonPart = string;
+
+/**
+ * Part of the note
+ */
+export type NotePart = string;
 
 /**
  * Part of the name of whoever asked for it last
@@ -1865,6 +1902,10 @@ export type ListBlacklistData = {
          */
         reason?: string;
         /**
+         * Part of the note
+         */
+        note?: string;
+        /**
          * Part of the name of whoever asked for it last
          */
         by?: string;
@@ -1934,6 +1975,10 @@ export type ExportBlacklistData = {
          * Part of the reason
          */
         reason?: string;
+        /**
+         * Part of the note
+         */
+        note?: string;
         /**
          * Part of the name of whoever asked for it last
          */
@@ -2023,6 +2068,10 @@ export type BlockData = {
          */
         reason?: string;
         /**
+         * With a file only
+         */
+        note?: string;
+        /**
          * With a file only: when the block ends by itself
          */
         until?: string;
@@ -2076,6 +2125,10 @@ export type UnblockData = {
          * With a file only
          */
         reason?: string;
+        /**
+         * With a file only
+         */
+        note?: string;
     };
     url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/unblock';
 };
