@@ -1547,8 +1547,11 @@ type Preview struct {
 	// Elsewhere The first 100 that belong elsewhere
 	Elsewhere []Misplaced `json:"elsewhere"`
 
-	// Malformed The first 100 that are malformed
+	// Malformed The first 100 that are malformed, of a request without a file
 	Malformed []Malformed `json:"malformed"`
+
+	// WrongLines The first 100 lines of a file that are malformed
+	WrongLines []WrongLine `json:"wrong_lines"`
 }
 
 // PreviewAction defines model for Preview.Action.
@@ -1840,6 +1843,13 @@ type Unrouted struct {
 // UnroutedWhy unknown: no directory of followers knows it; ambiguous: several accounts do; the others: the account that it belongs to cannot be worked for
 type UnroutedWhy string
 
+// WrongLine defines model for WrongLine.
+type WrongLine struct {
+	// Line Counted from 1
+	Line int    `json:"line"`
+	Why  string `json:"why"`
+}
+
 // Actual defines model for Actual.
 type Actual string
 
@@ -1866,6 +1876,9 @@ type Drift string
 
 // Failed defines model for Failed.
 type Failed = bool
+
+// FileDryRun defines model for FileDryRun.
+type FileDryRun = bool
 
 // FileNote defines model for FileNote.
 type FileNote = string
@@ -2016,6 +2029,9 @@ type BlockParams struct {
 	// Note With a file only
 	Note *FileNote `form:"note,omitempty" json:"note,omitempty"`
 
+	// DryRun With a file only: `true` only tells what would be done, and which lines are wrong
+	DryRun *FileDryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
 	// Until With a file only: when the block ends by itself
 	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
 
@@ -2080,6 +2096,9 @@ type UnblockParams struct {
 
 	// Note With a file only
 	Note *FileNote `form:"note,omitempty" json:"note,omitempty"`
+
+	// DryRun With a file only: `true` only tells what would be done, and which lines are wrong
+	DryRun *FileDryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IdempotencyKey The same key within 24 hours gives the same batch, and nothing is done twice. With another body it is refused.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -3147,6 +3166,13 @@ func (w *ServerInterfaceWrapper) Block(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter note: %s", err))
 	}
 
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
 	// ------------- Optional query parameter "until" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", ctx.QueryParams(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
@@ -3492,6 +3518,13 @@ func (w *ServerInterfaceWrapper) Unblock(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "note", ctx.QueryParams(), &params.Note, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter note: %s", err))
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
 	}
 
 	headers := ctx.Request().Header

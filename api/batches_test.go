@@ -88,7 +88,7 @@ func TestDryRun(t *testing.T) {
 		counts := preview["counts"].(map[string]any)
 		require.Equal(t, want, []any{counts["would_change"], counts["already"]})
 		require.Equal(t, map[string]any{
-			"dry_run": true, "action": action, "authorizer_appid": b.account.AppID, "elsewhere": []any{},
+			"dry_run": true, "action": action, "authorizer_appid": b.account.AppID, "elsewhere": []any{}, "wrong_lines": []any{},
 			"malformed": []any{map[string]any{"index": 3.0, "beginning": long[:128]}},
 			"counts": map[string]any{
 				"total": 5.0, "would_change": want[0], "already": want[1], "unknown": 1.0, "pending_other": 0.0, "belongs_elsewhere": 0.0,

@@ -89,7 +89,7 @@ func (s *server) wish(ctx context.Context, act wishFunc, tenantID, appid string,
 
 func (s *server) Block(ctx context.Context, req BlockRequestObject) (BlockResponseObject, error) {
 	act, wish := wishFunc(s.Blacklist.Block), blacklist.Request{}
-	query := fileParams{req.Params.Reason, req.Params.Note, req.Params.Until}
+	query := fileParams{req.Params.Reason, req.Params.Note, req.Params.Until, req.Params.DryRun}
 	if body := req.JSONBody; body != nil {
 		if err := query.none(); err != nil {
 			return nil, err
@@ -106,6 +106,10 @@ func (s *server) Block(ctx context.Context, req BlockRequestObject) (BlockRespon
 		if err != nil {
 			return nil, err
 		}
+		if orZero(query.dryRun) {
+			body, err := s.previewFile(ctx, req.TenantID, req.Appid, blacklist.ActionBlock, up)
+			return Block200JSONResponse{Body: body}, err
+		}
 		act = byFile(s.Blacklist.BlockFile, up)
 	}
 	a, err := s.wish(ctx, act, req.TenantID, req.Appid, wish, waitOf(req.Params.Prefer))
@@ -120,7 +124,7 @@ func (s *server) Block(ctx context.Context, req BlockRequestObject) (BlockRespon
 
 func (s *server) Unblock(ctx context.Context, req UnblockRequestObject) (UnblockResponseObject, error) {
 	act, wish := wishFunc(s.Blacklist.Unblock), blacklist.Request{}
-	query := fileParams{reason: req.Params.Reason, note: req.Params.Note}
+	query := fileParams{reason: req.Params.Reason, note: req.Params.Note, dryRun: req.Params.DryRun}
 	if body := req.JSONBody; body != nil {
 		if err := query.none(); err != nil {
 			return nil, err
@@ -136,6 +140,10 @@ func (s *server) Unblock(ctx context.Context, req UnblockRequestObject) (Unblock
 		up, err := query.upload(req.Body, req.Params.IdempotencyKey)
 		if err != nil {
 			return nil, err
+		}
+		if orZero(query.dryRun) {
+			body, err := s.previewFile(ctx, req.TenantID, req.Appid, blacklist.ActionUnblock, up)
+			return Unblock200JSONResponse{Body: body}, err
 		}
 		act = byFile(s.Blacklist.UnblockFile, up)
 	}

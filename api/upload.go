@@ -119,6 +119,7 @@ func (f *fileBody) unpack(p []byte) (int, error) {
 type fileParams struct {
 	reason, note *string
 	until        *time.Time
+	dryRun       *bool
 }
 
 // upload makes of a body that is a file what the domain takes. Where the body is JSON, what stands in it must not stand in
@@ -141,7 +142,7 @@ func (q fileParams) none() error {
 	for _, param := range []struct {
 		name    string
 		isGiven bool
-	}{{"reason", q.reason != nil}, {"note", q.note != nil}, {"until", q.until != nil}} {
+	}{{"reason", q.reason != nil}, {"note", q.note != nil}, {"until", q.until != nil}, {"dry_run", q.dryRun != nil}} {
 		if param.isGiven {
 			wrong.add("query:"+param.name, "is for files: in JSON it is a field of the body")
 		}

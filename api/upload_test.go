@@ -125,6 +125,35 @@ func TestUpload(t *testing.T) {
 		require.EqualValues(t, 1, b.get(t, b.accountPath("/blacklist?actual=any&reason=%E5%9E%83%E5%9C%BE"))["total"])
 	})
 
+	t.Run("DryRunListsTheWrongLinesAndDoesNothing", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, options{})
+		for _, action := range []string{"block", "unblock"} {
+			send := func(query, file string) reply {
+				return b.do(t, request{method: "POST", path: b.accountPath("/blacklist/" + action + "?dry_run=" + query), body: file, header: asCSV("Prefer", "wait=1")})
+			}
+			res := send("true", "openid\noA\no B\noA\n")
+			require.Equal(t, http.StatusOK, res.status, res.body)
+			require.Equal(t, map[string]any{
+				"dry_run": true, "action": action, "authorizer_appid": b.account.AppID, "elsewhere": []any{}, "malformed": []any{},
+				"wrong_lines": []any{map[string]any{"line": 3.0, "why": "is no openid: those have letters, digits, - and _ only, at most 128 of them"}},
+				"counts": map[string]any{
+					"total": 3.0, "would_change": 0.0, "already": 0.0, "unknown": 1.0, "pending_other": 0.0, "belongs_elsewhere": 0.0,
+					"malformed": 1.0, "duplicates": 1.0, "blank": 0.0,
+				},
+			}, res.json(t))
+			send("true", "").problem(t, http.StatusUnprocessableEntity, "invalid-file")
+			send("true&reason="+strings.Repeat("x", 501), "oA\n").problem(t, http.StatusUnprocessableEntity, "invalid-request")
+			send("false", "no openid\n").problem(t, http.StatusUnprocessableEntity, "invalid-file")
+			send("perhaps", "oA\n").problem(t, http.StatusUnprocessableEntity, "invalid-request")
+			p := b.do(t, request{method: "POST", path: b.accountPath("/blacklist/" + action + "?dry_run=true"), body: `{"openids":["oA"]}`}).
+				problem(t, http.StatusUnprocessableEntity, "invalid-request")
+			require.Equal(t, []string{"query:dry_run: is for files: in JSON it is a field of the body"}, pointers(p))
+		}
+		require.Zero(t, b.count(t, "blacklist_batches"))
+		require.Zero(t, b.count(t, "blacklist_entries"))
+	})
+
 	t.Run("OnlyWhatCanBeReadIsTaken", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, options{})

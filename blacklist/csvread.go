@@ -58,7 +58,7 @@ const (
 )
 
 // fileRows reads the rows of a CSV file and is what COPY reads from. After the first line that is wrong it hands out no more
-// rows, but goes on to find the other wrong ones.
+// rows, but goes on to find the other wrong ones; unless it is lenient, and hands out all those that are right.
 type fileRows struct {
 	text         *fileText
 	csv          *csv.Reader
@@ -66,7 +66,8 @@ type fileRows struct {
 	openid       int
 	reason, note int  // columns, too; -1: there is none
 	begun, ended bool // whether the first record has been read, and the last
-	given        int
+	lenient      bool
+	given, blank int
 	row          []any
 	wrong        FileError
 	failed       error // why the file cannot be taken
@@ -138,8 +139,10 @@ func (r *fileRows) take(record []string) bool {
 	}
 	openid, reason, note := cellOf(record, r.openid), cellOf(record, r.reason), cellOf(record, r.note)
 	openid = strings.TrimFunc(openid, invisible)
+	wrong := r.wrong.Total
 	switch {
 	case openid == "":
+		r.blank++
 		return false
 	case strings.EqualFold(openid, "openid"): // a hundred files put together are no file
 		r.wrong.add(line, whyNamesAgain)
@@ -153,7 +156,7 @@ func (r *fileRows) take(record []string) bool {
 		r.wrong.add(line, whyNote)
 	}
 	r.row[0], r.row[1], r.row[2], r.row[3] = openid, int32(r.given), ownText(reason), ownText(note) // at most MaxFileOpenIDs
-	return r.wrong.Total == 0
+	return r.wrong.Total == 0 || r.lenient && r.wrong.Total == wrong
 }
 
 // header reads the names of the columns, if that is what the first record holds.
@@ -185,10 +188,11 @@ func ownText(cell string) any {
 }
 
 func (r *fileRows) end() {
-	if r.given == 0 && r.wrong.Total == 0 {
-		r.wrong.add(1, whyEmpty)
-	}
-	if r.ended = true; r.wrong.Total > 0 {
+	r.ended = true
+	switch {
+	case r.given == 0 && r.wrong.Total == 0:
+		r.fail(1, whyEmpty)
+	case r.wrong.Total > 0 && !r.lenient:
 		r.failed = &r.wrong
 	}
 }

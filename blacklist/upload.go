@@ -56,7 +56,7 @@ func (s *Service) wishFile(ctx context.Context, p tenant.Principal, tenantID uui
 	if err != nil {
 		return Batch{}, false, fmt.Errorf("%s file: %w", action, err)
 	}
-	req := Request{Reason: up.Reason, Note: up.Note, Until: up.Until}
+	req := up.request()
 	w, refusal := s.newWishes(ctx, p, tenantID, account, action, req)
 	if refusal != nil && up.IdempotencyKey == "" {
 		return Batch{}, false, fmt.Errorf("%s file: %w", action, refusal)
@@ -92,6 +92,11 @@ func (s *Service) wishFile(ctx context.Context, p tenant.Principal, tenantID uui
 	return batch, replayed, nil
 }
 
+// request is what an upload asks for beside its file.
+func (u Upload) request() Request {
+	return Request{Reason: u.Reason, Note: u.Note, Until: u.Until}
+}
+
 // fingerprint is the same for uploads that ask the same by the same file. What a field that came later adds to it is left out
 // where the field is empty, so that whoever repeats a request of an older version is understood.
 func (u Upload) fingerprint(request, content []byte) []byte {
@@ -113,17 +118,26 @@ func stage(ctx context.Context, tx pgx.Tx, file io.Reader, charset Charset) (lis
 	if err != nil {
 		return listed{}, err
 	}
+	staged, err := copyRows(ctx, tx, rows)
+	if err != nil {
+		return listed{}, err
+	}
+	return listed{given: rows.given, staged: staged}, nil
+}
+
+// copyRows makes that table, and returns how many rows it has then.
+func copyRows(ctx context.Context, tx pgx.Tx, rows *fileRows) (int, error) {
 	if _, err := tx.Exec(ctx, createStage); err != nil {
-		return listed{}, fmt.Errorf("stage file: %w", err)
+		return 0, fmt.Errorf("stage file: %w", err)
 	}
 	n, err := tx.CopyFrom(ctx, pgx.Identifier{"blacklist_upload"}, []string{"openid", "seq", "reason", "note"}, rows)
 	if rows.failed != nil { // what the database says then is that it got no more rows
-		return listed{}, rows.failed
+		return 0, rows.failed
 	}
 	if err != nil {
-		return listed{}, fmt.Errorf("stage file: %w", err)
+		return 0, fmt.Errorf("stage file: %w", err)
 	}
-	return listed{given: rows.given, staged: int(n)}, nil
+	return int(n), nil
 }
 
 // insertStagedItems stores an item for each openid of the file, in the place where it came first, with what it has of its own.

@@ -601,9 +601,13 @@ export type Preview = {
      */
     elsewhere: Array<Misplaced>;
     /**
-     * The first 100 that are malformed
+     * The first 100 that are malformed, of a request without a file
      */
     malformed: Array<Malformed>;
+    /**
+     * The first 100 lines of a file that are malformed
+     */
+    wrong_lines?: Array<WrongLine>;
 };
 
 /**
@@ -637,6 +641,14 @@ export type PreviewCounts = {
     malformed: number;
     duplicates: number;
     blank: number;
+};
+
+export type WrongLine = {
+    /**
+     * Counted from 1
+     */
+    line: number;
+    why: string;
 };
 
 export type Misplaced = {
@@ -1097,6 +1109,11 @@ export type OpenIdPrefix = string;
  * With a file only
  */
 export type FileReason = string;
+
+/**
+ * With a file only: `true` only tells what would be done, and which lines are wrong
+ */
+export type FileDryRun = boolean;
 
 /**
  * With a file only
@@ -2072,6 +2089,10 @@ export type BlockData = {
          */
         note?: string;
         /**
+         * With a file only: `true` only tells what would be done, and which lines are wrong
+         */
+        dry_run?: boolean;
+        /**
          * With a file only: when the block ends by itself
          */
         until?: string;
@@ -2129,6 +2150,10 @@ export type UnblockData = {
          * With a file only
          */
         note?: string;
+        /**
+         * With a file only: `true` only tells what would be done, and which lines are wrong
+         */
+        dry_run?: boolean;
     };
     url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/unblock';
 };
