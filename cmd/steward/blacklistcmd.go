@@ -86,6 +86,7 @@ type blacklistFile struct {
 	Charset        string `enum:",utf-8,gbk,utf-16" default:"" help:"utf-8, gbk or utf-16. Default: Steward finds it out."`
 	Reason         string `help:"Why, for those who have no reason in the file."`
 	Note           string `help:"A note, for those who have none in the file."`
+	DryRun         bool   `help:"Only print what would be done, and which lines of the file are wrong. Exit code 0: none is."`
 	Wait           bool   `default:"true" negatable:"" help:"Wait until every openid has its outcome. With --no-wait exit code 0 only says that the batch was taken on."`
 	IdempotencyKey string `placeholder:"KEY" help:"Makes it safe to run the same command again. Default: a new one each time."`
 }
@@ -134,15 +135,28 @@ func (cmd *blacklistFile) run(p *program, action string, query url.Values) error
 	if cmd.Charset != "" {
 		charset = "; charset=" + cmd.Charset
 	}
-	var file io.ReadCloser = os.Stdin
+	file := os.Stdin
 	if cmd.File != "-" {
 		if file, err = os.Open(cmd.File); err != nil {
 			return &usageError{"--file: " + err.Error()}
 		}
 	}
 	defer file.Close()
+	sending := newSending(p, file)
+	send := func(into any) error {
+		defer sending.end()
+		return client.send(p.ctx, cmd.path(action)+"?"+query.Encode(), sending, "text/csv"+charset, cmd.IdempotencyKey, into)
+	}
+	if cmd.DryRun {
+		query.Set("dry_run", "true")
+		var preview api.Preview
+		if err := send(&preview); err != nil {
+			return err
+		}
+		return printPreview(p, preview)
+	}
 	var batch api.Batch
-	if err := client.send(p.ctx, cmd.path(action)+"?"+query.Encode(), file, "text/csv"+charset, cmd.IdempotencyKey, &batch); err != nil {
+	if err := send(&batch); err != nil {
 		return cmd.sendFailed(p, err)
 	}
 	fmt.Fprintf(p.stdout, "batch %s: %d openids taken on, %d blank or twice\n", batch.ID, batch.Counts.Total-batch.Counts.Skipped, batch.Counts.Skipped)
@@ -150,6 +164,41 @@ func (cmd *blacklistFile) run(p *program, action string, query url.Values) error
 		return nil
 	}
 	return cmd.follow(p, client, batch)
+}
+
+// printPreview says what a file would do.
+func printPreview(p *program, preview api.Preview) error {
+	c := preview.Counts
+	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	for _, count := range []struct {
+		name string
+		n    int
+	}{
+		{"total", c.Total},
+		{"would change", c.WouldChange},
+		{"already so", c.Already},
+		{"unknown", c.Unknown},
+		{"wished for otherwise", c.PendingOther},
+		{"on another account", c.BelongsElsewhere},
+		{"wrong lines", c.Malformed},
+		{"twice", c.Duplicates},
+		{"blank", c.Blank},
+	} {
+		fmt.Fprintf(table, "%s\t%d\n", count.name, count.n)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, elsewhere := range preview.Elsewhere {
+		fmt.Fprintf(p.stdout, "elsewhere\t%s\t%s\n", elsewhere.Openid, elsewhere.Appid)
+	}
+	for _, wrong := range preview.WrongLines {
+		fmt.Fprintf(p.stdout, "wrong\tline %d\t%s\n", wrong.Line, wrong.Why)
+	}
+	if c.Malformed > 0 {
+		return fmt.Errorf("wrong lines: %d; with them the file would be refused as a whole", c.Malformed)
+	}
+	return nil
 }
 
 // sendFailed says what is known of a batch that nobody confirmed.

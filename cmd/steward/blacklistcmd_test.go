@@ -81,6 +81,32 @@ func TestBlacklistCommand(t *testing.T) {
 		require.Regexp(t, openids[1]+` .* 陆\n`, list)
 	})
 
+	t.Run("DryRunPrintsCountsAndWrongLinesAndDoesNothing", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		appid, openids := b.connect(3, "1", "2")
+		p := b.cli(appid, "block", "--dry-run", "--file", fileOf(t, strings.Join(openids, "\n")+"\n"+openids[0]+"\n"))
+		require.Zero(t, p.code, p.stderr)
+		require.Regexp(t, `^total +4\nwould change +0\n(?s:.*)\nunknown +3\n(?s:.*)\ntwice +1\nblank +0\n$`, p.stdout.String())
+		p = b.cli(appid, "unblock", "--dry-run", "--file", fileOf(t, "oA\no B\n"))
+		require.Equal(t, 1, p.code)
+		require.Contains(t, p.stdout.String(), "\nwrong\tline 2\tis no openid")
+		require.Contains(t, p.stderr.String(), "wrong lines: 1; with them the file would be refused as a whole")
+		require.Zero(t, b.count(`SELECT count(*) FROM blacklist_batches`))
+	})
+
+	t.Run("SaysHowMuchOfALargeFileIsSent", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		appid, _ := b.connect(3, "1", "2")
+		large := fileOf(t, strings.Repeat("oA,"+strings.Repeat("x", 1000)+"\n", 3000))
+		p := b.cli(appid, "block", "--dry-run", "--file", large)
+		require.Zero(t, p.code, p.stderr)
+		require.Regexp(t, `^1\.\d of 2\.9 MB sent \(\d\d%\)\n(?s:.*)\nall 2\.9 MB sent, waiting until they are stored\n$`, p.stderr.String())
+		require.LessOrEqual(t, strings.Count(p.stderr.String(), "\n"), 11)
+		require.NotContains(t, p.stderr.String(), "\x1b", "no bar where nobody looks")
+	})
+
 	t.Run("PrintsWhoFailedAndExitsOne", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
