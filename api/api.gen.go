@@ -1025,6 +1025,7 @@ type Batch struct {
 	CreatedAt time.Time  `json:"created_at"`
 	EndedAt   *time.Time `json:"ended_at"`
 	ID        string     `json:"id"`
+	Note      string     `json:"note"`
 
 	// PauseReason Why it rests and what to do; empty unless paused
 	PauseReason string `json:"pause_reason"`
@@ -1065,10 +1066,16 @@ type BatchItem struct {
 	EndedAt *time.Time `json:"ended_at"`
 
 	// Errcode WeChat's; a failure without one belongs to another account, which the advice names, and WeChat was not asked
-	Errcode *int    `json:"errcode"`
+	Errcode *int `json:"errcode"`
+
+	// Note Its own, or that of the batch
+	Note    string  `json:"note"`
 	Openid  string  `json:"openid"`
 	Outcome Outcome `json:"outcome"`
-	Rid     string  `json:"rid"`
+
+	// Reason Its own, or that of the batch
+	Reason string `json:"reason"`
+	Rid    string `json:"rid"`
 }
 
 // BatchItemPage defines model for BatchItemPage.
@@ -1097,6 +1104,7 @@ type BlacklistEntry struct {
 
 	// Errcode Why WeChat refused the last wish
 	Errcode *int   `json:"errcode"`
+	Note    string `json:"note"`
 	Openid  string `json:"openid"`
 
 	// Pending The wish has not been sent yet
@@ -1174,6 +1182,9 @@ type BlacklistWorkStatus string
 type BlockRequest struct {
 	// DryRun `true`: only tell what would be done, and do nothing
 	DryRun *bool `json:"dry_run,omitempty"`
+
+	// Note For people, as reason is; for what is longer
+	Note *string `json:"note,omitempty"`
 
 	// Openids Duplicates and blanks are taken out and counted as skipped
 	Openids OpenIDs `json:"openids"`
@@ -1488,6 +1499,7 @@ type HistoryEvent struct {
 
 	// Errcode Why WeChat refused
 	Errcode *int       `json:"errcode"`
+	Note    string     `json:"note"`
 	Outcome Outcome    `json:"outcome"`
 	Reason  string     `json:"reason"`
 	Rid     string     `json:"rid"`
@@ -1598,8 +1610,11 @@ type Preview struct {
 	// Elsewhere The first 100 that belong elsewhere
 	Elsewhere []Misplaced `json:"elsewhere"`
 
-	// Malformed The first 100 that are malformed
+	// Malformed The first 100 that are malformed, of a request without a file
 	Malformed []Malformed `json:"malformed"`
+
+	// WrongLines The first 100 lines of a file that are malformed
+	WrongLines []WrongLine `json:"wrong_lines"`
 }
 
 // PreviewAction defines model for Preview.Action.
@@ -1754,6 +1769,9 @@ type RouteBlockRequest struct {
 	// DryRun `true`: only tell where everything would go, and do nothing
 	DryRun *bool `json:"dry_run,omitempty"`
 
+	// Note For people, as reason is; for what is longer
+	Note *string `json:"note,omitempty"`
+
 	// Openids Duplicates and blanks are taken out and counted as skipped
 	Openids *OpenIDs `json:"openids,omitempty"`
 	Reason  *string  `json:"reason,omitempty"`
@@ -1794,6 +1812,9 @@ type RouteUnblockRequest struct {
 
 	// DryRun `true`: only tell where everything would go, and do nothing
 	DryRun *bool `json:"dry_run,omitempty"`
+
+	// Note For people, as reason is; for what is longer
+	Note *string `json:"note,omitempty"`
 
 	// Openids Duplicates and blanks are taken out and counted as skipped
 	Openids *OpenIDs `json:"openids,omitempty"`
@@ -1893,6 +1914,9 @@ type UnblockRequest struct {
 	// DryRun `true`: only tell what would be done, and do nothing
 	DryRun *bool `json:"dry_run,omitempty"`
 
+	// Note For people, as reason is; for what is longer
+	Note *string `json:"note,omitempty"`
+
 	// Openids Duplicates and blanks are taken out and counted as skipped
 	Openids OpenIDs `json:"openids"`
 	Reason  *string `json:"reason,omitempty"`
@@ -1927,6 +1951,13 @@ type Unrouted struct {
 // UnroutedWhy unknown: no directory of followers knows it, and no blacklist; ambiguous: several accounts do; the others: the account that it belongs to cannot be worked for
 type UnroutedWhy string
 
+// WrongLine defines model for WrongLine.
+type WrongLine struct {
+	// Line Counted from 1
+	Line int    `json:"line"`
+	Why  string `json:"why"`
+}
+
 // Actual defines model for Actual.
 type Actual string
 
@@ -1954,6 +1985,12 @@ type Drift string
 // Failed defines model for Failed.
 type Failed = bool
 
+// FileDryRun defines model for FileDryRun.
+type FileDryRun = bool
+
+// FileNote defines model for FileNote.
+type FileNote = string
+
 // FileReason defines model for FileReason.
 type FileReason = string
 
@@ -1965,6 +2002,9 @@ type IdempotencyKey = string
 
 // Limit defines model for Limit.
 type Limit = int
+
+// NotePart defines model for NotePart.
+type NotePart = string
 
 // Open defines model for Open.
 type Open = bool
@@ -2069,6 +2109,9 @@ type ListBlacklistParams struct {
 	// Reason Part of the reason
 	Reason *ReasonPart `form:"reason,omitempty" json:"reason,omitempty"`
 
+	// Note Part of the note
+	Note *NotePart `form:"note,omitempty" json:"note,omitempty"`
+
 	// By Part of the name of whoever asked for it last
 	By    *ByPart `form:"by,omitempty" json:"by,omitempty"`
 	Limit *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
@@ -2090,6 +2133,12 @@ type ListBlacklistParamsWant string
 type BlockParams struct {
 	// Reason With a file only
 	Reason *FileReason `form:"reason,omitempty" json:"reason,omitempty"`
+
+	// Note With a file only
+	Note *FileNote `form:"note,omitempty" json:"note,omitempty"`
+
+	// DryRun With a file only: `true` only tells what would be done, and which lines are wrong
+	DryRun *FileDryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// Until With a file only: when the block ends by itself
 	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
@@ -2126,6 +2175,9 @@ type ExportBlacklistParams struct {
 	// Reason Part of the reason
 	Reason *ReasonPart `form:"reason,omitempty" json:"reason,omitempty"`
 
+	// Note Part of the note
+	Note *NotePart `form:"note,omitempty" json:"note,omitempty"`
+
 	// By Part of the name of whoever asked for it last
 	By *ByPart `form:"by,omitempty" json:"by,omitempty"`
 }
@@ -2149,6 +2201,12 @@ type StartPullParams struct {
 type UnblockParams struct {
 	// Reason With a file only
 	Reason *FileReason `form:"reason,omitempty" json:"reason,omitempty"`
+
+	// Note With a file only
+	Note *FileNote `form:"note,omitempty" json:"note,omitempty"`
+
+	// DryRun With a file only: `true` only tells what would be done, and which lines are wrong
+	DryRun *FileDryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 
 	// IdempotencyKey The same key within 24 hours gives the same batch, and nothing is done twice. With another body it is refused.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -3136,6 +3194,13 @@ func (w *ServerInterfaceWrapper) ListBlacklist(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
 	}
 
+	// ------------- Optional query parameter "note" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "note", ctx.QueryParams(), &params.Note, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter note: %s", err))
+	}
+
 	// ------------- Optional query parameter "by" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "by", ctx.QueryParams(), &params.By, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -3212,6 +3277,20 @@ func (w *ServerInterfaceWrapper) Block(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
+	// ------------- Optional query parameter "note" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "note", ctx.QueryParams(), &params.Note, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter note: %s", err))
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
 	}
 
 	// ------------- Optional query parameter "until" -------------
@@ -3333,6 +3412,13 @@ func (w *ServerInterfaceWrapper) ExportBlacklist(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
+	// ------------- Optional query parameter "note" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "note", ctx.QueryParams(), &params.Note, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter note: %s", err))
 	}
 
 	// ------------- Optional query parameter "by" -------------
@@ -3545,6 +3631,20 @@ func (w *ServerInterfaceWrapper) Unblock(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
+	// ------------- Optional query parameter "note" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "note", ctx.QueryParams(), &params.Note, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter note: %s", err))
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
 	}
 
 	headers := ctx.Request().Header

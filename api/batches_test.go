@@ -111,7 +111,7 @@ func TestDryRun(t *testing.T) {
 		counts := preview["counts"].(map[string]any)
 		require.Equal(t, want, []any{counts["would_change"], counts["already"]})
 		require.Equal(t, map[string]any{
-			"dry_run": true, "action": action, "authorizer_appid": b.account.AppID, "elsewhere": []any{},
+			"dry_run": true, "action": action, "authorizer_appid": b.account.AppID, "elsewhere": []any{}, "wrong_lines": []any{},
 			"malformed": []any{map[string]any{"index": 3.0, "beginning": long[:128]}},
 			"counts": map[string]any{
 				"total": 5.0, "would_change": want[0], "already": want[1], "unknown": 1.0, "pending_other": 0.0, "belongs_elsewhere": 0.0,
@@ -138,7 +138,7 @@ func TestHistory(t *testing.T) {
 	require.Equal(t, second["id"], page["data"].([]any)[0].(map[string]any)["batch_id"])
 	page = b.get(t, path+"?cursor="+page["next_cursor"].(string))
 	require.Equal(t, map[string]any{"data": []any{map[string]any{
-		"at": began, "action": "block", "outcome": "superseded", "reason": "spam", "until": nil, "by": "shop (tenant_key)", "batch_id": first["id"],
+		"at": began, "action": "block", "outcome": "superseded", "reason": "spam", "note": "", "until": nil, "by": "shop (tenant_key)", "batch_id": first["id"],
 		"errcode": nil, "rid": "", "advice": "", "ended_at": began,
 	}}, "next_cursor": nil}, page)
 }

@@ -89,19 +89,26 @@ func (s *server) wish(ctx context.Context, act wishFunc, tenantID, appid string,
 
 func (s *server) Block(ctx context.Context, req BlockRequestObject) (BlockResponseObject, error) {
 	act, wish := wishFunc(s.Blacklist.Block), blacklist.Request{}
+	query := fileParams{req.Params.Reason, req.Params.Note, req.Params.Until, req.Params.DryRun}
 	if body := req.JSONBody; body != nil {
-		if err := noQuery(req.Params.Reason, req.Params.Until); err != nil {
+		if err := query.none(); err != nil {
 			return nil, err
 		}
-		wish = blacklist.Request{OpenIDs: body.Openids, Reason: orZero(body.Reason), Until: body.Until, IdempotencyKey: orZero(req.Params.IdempotencyKey)}
+		wish = blacklist.Request{
+			OpenIDs: body.Openids, Reason: orZero(body.Reason), Note: orZero(body.Note), Until: body.Until, IdempotencyKey: orZero(req.Params.IdempotencyKey),
+		}
 		if orZero(body.DryRun) {
 			body, err := s.preview(ctx, req.TenantID, req.Appid, blacklist.ActionBlock, wish)
 			return Block200JSONResponse{Body: body}, err
 		}
 	} else {
-		up, err := upload(req.Body, req.Params.Reason, req.Params.Until, req.Params.IdempotencyKey)
+		up, err := query.upload(req.Body, req.Params.IdempotencyKey)
 		if err != nil {
 			return nil, err
+		}
+		if orZero(query.dryRun) {
+			body, err := s.previewFile(ctx, req.TenantID, req.Appid, blacklist.ActionBlock, up)
+			return Block200JSONResponse{Body: body}, err
 		}
 		act = byFile(s.Blacklist.BlockFile, up)
 	}
@@ -117,19 +124,26 @@ func (s *server) Block(ctx context.Context, req BlockRequestObject) (BlockRespon
 
 func (s *server) Unblock(ctx context.Context, req UnblockRequestObject) (UnblockResponseObject, error) {
 	act, wish := wishFunc(s.Blacklist.Unblock), blacklist.Request{}
+	query := fileParams{reason: req.Params.Reason, note: req.Params.Note, dryRun: req.Params.DryRun}
 	if body := req.JSONBody; body != nil {
-		if err := noQuery(req.Params.Reason, nil); err != nil {
+		if err := query.none(); err != nil {
 			return nil, err
 		}
-		wish = blacklist.Request{OpenIDs: body.Openids, Reason: orZero(body.Reason), IdempotencyKey: orZero(req.Params.IdempotencyKey)}
+		wish = blacklist.Request{
+			OpenIDs: body.Openids, Reason: orZero(body.Reason), Note: orZero(body.Note), IdempotencyKey: orZero(req.Params.IdempotencyKey),
+		}
 		if orZero(body.DryRun) {
 			body, err := s.preview(ctx, req.TenantID, req.Appid, blacklist.ActionUnblock, wish)
 			return Unblock200JSONResponse{Body: body}, err
 		}
 	} else {
-		up, err := upload(req.Body, req.Params.Reason, nil, req.Params.IdempotencyKey)
+		up, err := query.upload(req.Body, req.Params.IdempotencyKey)
 		if err != nil {
 			return nil, err
+		}
+		if orZero(query.dryRun) {
+			body, err := s.previewFile(ctx, req.TenantID, req.Appid, blacklist.ActionUnblock, up)
+			return Unblock200JSONResponse{Body: body}, err
 		}
 		act = byFile(s.Blacklist.UnblockFile, up)
 	}
@@ -150,7 +164,7 @@ func (s *server) ListBlacklist(ctx context.Context, req ListBlacklistRequestObje
 	}
 	page, err := s.Blacklist.List(ctx, principalOf(ctx), tenantID, req.Appid, blacklist.ListParams{
 		Actual: blacklist.Actual(orZero(req.Params.Actual)), Query: orZero(req.Params.Q), Want: string(orZero(req.Params.Want)),
-		Drift: blacklist.Drift(orZero(req.Params.Drift)), Pending: req.Params.Pending, Failed: req.Params.Failed, Reason: orZero(req.Params.Reason), By: orZero(req.Params.By),
+		Drift: blacklist.Drift(orZero(req.Params.Drift)), Pending: req.Params.Pending, Failed: req.Params.Failed, Reason: orZero(req.Params.Reason), Note: orZero(req.Params.Note), By: orZero(req.Params.By),
 		Limit: limitOf(req.Params.Limit), Cursor: orZero(req.Params.Cursor),
 	})
 	if err != nil {
@@ -207,7 +221,7 @@ func (s *server) GetPull(ctx context.Context, req GetPullRequestObject) (GetPull
 
 func entryFrom(e blacklist.Entry) BlacklistEntry {
 	entry := BlacklistEntry{
-		Openid: e.OpenID, Pending: e.Pending, Reason: e.Reason, Until: stampOrNil(e.Until), WantedBy: e.WantedBy, WantedAt: stampOrNil(e.WantedAt),
+		Openid: e.OpenID, Pending: e.Pending, Reason: e.Reason, Note: e.Note, Until: stampOrNil(e.Until), WantedBy: e.WantedBy, WantedAt: stampOrNil(e.WantedAt),
 		ActualAt: stampOrNil(e.ActualAt), Errcode: e.ErrCode, Rid: e.RID, Advice: e.Advice,
 	}
 	if e.Want != "" {

@@ -38,13 +38,13 @@ func TestBlock(t *testing.T) {
 	id := res.json(t)["id"].(string)
 	queued := fmt.Sprintf(`{"id":%q,"action":"block","authorizer_appid":%q,"status":"queued",
 		"counts":{"total":6,"pending":4,"done":0,"already":0,"failed":0,"superseded":0,"cancelled":0,"skipped":2},
-		"reason":"垃圾评论","until":"2027-01-01T00:00:00Z","requested_by":"shop (tenant_key)","retry_of":null,"undo_of":null,"pause_reason":"","paused_until":null,"paused_at":null,"paused_by":"",
+		"reason":"垃圾评论","note":"","until":"2027-01-01T00:00:00Z","requested_by":"shop (tenant_key)","retry_of":null,"undo_of":null,"pause_reason":"","paused_until":null,"paused_at":null,"paused_by":"",
 		"created_at":%q,"started_at":null,"ended_at":null}`, id, b.account.AppID, began)
 	require.JSONEq(t, queued, res.body)
 	require.JSONEq(t, queued, b.do(t, request{path: b.tenantPath("/batches/" + id)}).body)
 	entry := b.get(t, b.accountPath("/blacklist?actual=unknown&q=nobody"))["data"].([]any)[0]
 	require.Equal(t, map[string]any{
-		"openid": "nobody", "want": "blocked", "actual": nil, "pending": true, "reason": "垃圾评论", "until": "2027-01-01T00:00:00Z", "wanted_by": "shop (tenant_key)",
+		"openid": "nobody", "want": "blocked", "actual": nil, "pending": true, "reason": "垃圾评论", "note": "", "until": "2027-01-01T00:00:00Z", "wanted_by": "shop (tenant_key)",
 		"wanted_at": began, "actual_at": nil, "batch_id": id, "errcode": nil, "rid": "", "advice": "",
 	}, entry)
 
@@ -59,7 +59,9 @@ func TestBlock(t *testing.T) {
 
 	items := b.get(t, b.tenantPath("/batches/"+id+"/items"))["data"].([]any)
 	require.Len(t, items, 4)
-	require.Equal(t, map[string]any{"openid": b.openids(1)[0], "outcome": "done", "errcode": nil, "rid": "", "advice": "", "ended_at": began}, items[0])
+	require.Equal(t, map[string]any{
+		"openid": b.openids(1)[0], "outcome": "done", "reason": "垃圾评论", "note": "", "errcode": nil, "rid": "", "advice": "", "ended_at": began,
+	}, items[0])
 	failed := b.get(t, b.tenantPath("/batches/"+id+"/items?outcome=failed"))["data"].([]any)[0].(map[string]any)
 	require.Equal(t, "nobody", failed["openid"])
 	require.EqualValues(t, 40003, failed["errcode"])

@@ -177,10 +177,10 @@ func (s *server) ExportBlacklist(ctx context.Context, req ExportBlacklistRequest
 	}
 	return file[blacklist.Entry]{
 		server: s, name: "blacklist-" + req.Appid, format: format, bom: orZero(req.Params.Bom),
-		header: []string{"openid", "want", "actual", "pending", "reason", "until", "wanted_by", "wanted_at", "actual_at", "batch_id", "errcode", "rid"},
+		header: []string{"openid", "want", "actual", "pending", "reason", "note", "until", "wanted_by", "wanted_at", "actual_at", "batch_id", "errcode", "rid"},
 		cells: func(e blacklist.Entry) []string {
 			return []string{
-				e.OpenID, e.Want, e.Actual, strconv.FormatBool(e.Pending), e.Reason, timeCell(e.Until), e.WantedBy, timeCell(e.WantedAt),
+				e.OpenID, e.Want, e.Actual, strconv.FormatBool(e.Pending), e.Reason, e.Note, timeCell(e.Until), e.WantedBy, timeCell(e.WantedAt),
 				timeCell(e.ActualAt), textCell(e.BatchID), numberCell(e.ErrCode), e.RID,
 			}
 		},
@@ -188,7 +188,7 @@ func (s *server) ExportBlacklist(ctx context.Context, req ExportBlacklistRequest
 		export: func(each func(blacklist.Entry) error) error {
 			return s.Blacklist.Export(ctx, principalOf(ctx), tenantID, req.Appid, blacklist.ListParams{
 				Actual: blacklist.Actual(orZero(req.Params.Actual)), Query: orZero(req.Params.Q), Want: string(orZero(req.Params.Want)),
-				Pending: req.Params.Pending, Failed: req.Params.Failed, Reason: orZero(req.Params.Reason), By: orZero(req.Params.By),
+				Pending: req.Params.Pending, Failed: req.Params.Failed, Reason: orZero(req.Params.Reason), Note: orZero(req.Params.Note), By: orZero(req.Params.By),
 			}, each)
 		},
 	}, nil
@@ -209,9 +209,9 @@ func (s *server) ExportBatchItems(ctx context.Context, req ExportBatchItemsReque
 	}
 	return file[blacklist.Item]{
 		server: s, name: "batch-" + batchID.String(), format: format, bom: orZero(req.Params.Bom),
-		header: []string{"openid", "outcome", "errcode", "rid", "advice", "ended_at"},
+		header: []string{"openid", "outcome", "reason", "note", "errcode", "rid", "advice", "ended_at"},
 		cells: func(i blacklist.Item) []string {
-			return []string{i.OpenID, string(i.Outcome), numberCell(i.ErrCode), i.RID, i.Advice, timeCell(i.EndedAt)}
+			return []string{i.OpenID, string(i.Outcome), i.Reason, i.Note, numberCell(i.ErrCode), i.RID, i.Advice, timeCell(i.EndedAt)}
 		},
 		object: func(i blacklist.Item) any { return itemFrom(i) },
 		export: func(each func(blacklist.Item) error) error {

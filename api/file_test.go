@@ -45,14 +45,14 @@ func TestExport(t *testing.T) {
 		t.Parallel()
 		b := setup(t, options{account: factory.AccountOptions{FollowerCount: 5}})
 		id := b.post(t, http.StatusAccepted, b.accountPath("/blacklist/block"), map[string]any{
-			"openids": []string{"oB", "oA"}, "reason": "=HYPERLINK(\"http://x\")\n垃圾, \"评论\"", "until": "2027-01-01T08:00:00+08:00",
+			"openids": []string{"oB", "oA"}, "reason": "=HYPERLINK(\"http://x\")\n垃圾, \"评论\"", "note": "@SUM(A1)", "until": "2027-01-01T08:00:00+08:00",
 		})["id"].(string)
 		res := b.do(t, request{path: b.accountPath("/blacklist/export?actual=any")})
 		require.Equal(t, http.StatusOK, res.status, res.body)
 		require.Equal(t, "text/csv; charset=utf-8; header=present", res.header.Get("Content-Type"))
 		require.Equal(t, "attachment; filename=blacklist-"+b.account.AppID+".csv", res.header.Get("Content-Disposition"))
-		line := `,blocked,,true,"'=HYPERLINK(""http://x"")` + "\r\n" + `垃圾, ""评论""",2027-01-01T00:00:00Z,shop (tenant_key),` + began + `,,` + id + ",,\r\n"
-		require.Equal(t, "openid,want,actual,pending,reason,until,wanted_by,wanted_at,actual_at,batch_id,errcode,rid\r\noA"+line+"oB"+line, res.body)
+		line := `,blocked,,true,"'=HYPERLINK(""http://x"")` + "\r\n" + `垃圾, ""评论""",'@SUM(A1),2027-01-01T00:00:00Z,shop (tenant_key),` + began + `,,` + id + ",,\r\n"
+		require.Equal(t, "openid,want,actual,pending,reason,note,until,wanted_by,wanted_at,actual_at,batch_id,errcode,rid\r\noA"+line+"oB"+line, res.body)
 
 		res = b.do(t, request{path: b.accountPath("/blacklist/export?actual=any&format=csv&bom=true&q=oB")})
 		require.True(t, strings.HasPrefix(res.body, "\ufeffopenid,"))
@@ -85,7 +85,7 @@ func TestExport(t *testing.T) {
 		t.Parallel()
 		b := setup(t, options{account: factory.AccountOptions{FollowerCount: 2}})
 		b.start(t)
-		res := b.do(t, request{method: "POST", path: b.accountPath("/blacklist/block"), body: map[string]any{"openids": append(b.openids(2), "nobody")}, header: prefer("wait=60")})
+		res := b.do(t, request{method: "POST", path: b.accountPath("/blacklist/block"), body: map[string]any{"openids": append(b.openids(2), "nobody"), "reason": "spam", "note": "-7"}, header: prefer("wait=60")})
 		require.Equal(t, http.StatusOK, res.status, res.body)
 		id := res.json(t)["id"].(string)
 		items := b.get(t, b.tenantPath("/batches/"+id+"/items"))["data"].([]any)
@@ -94,10 +94,10 @@ func TestExport(t *testing.T) {
 		res = b.do(t, request{path: b.tenantPath("/batches/" + id + "/items/export?bom=true")})
 		require.Equal(t, "attachment; filename=batch-"+id+".csv", res.header.Get("Content-Disposition"))
 		require.Equal(t, [][]string{
-			{"\ufeffopenid", "outcome", "errcode", "rid", "advice", "ended_at"},
-			{b.openids(1)[0], "done", "", "", "", began},
-			{b.openids(2)[1], "done", "", "", "", began},
-			{"nobody", "failed", "40003", failed["rid"].(string), failed["advice"].(string), began},
+			{"\ufeffopenid", "outcome", "reason", "note", "errcode", "rid", "advice", "ended_at"},
+			{b.openids(1)[0], "done", "spam", "'-7", "", "", "", began},
+			{b.openids(2)[1], "done", "spam", "'-7", "", "", "", began},
+			{"nobody", "failed", "spam", "'-7", "40003", failed["rid"].(string), failed["advice"].(string), began},
 		}, rowsOf(t, res.body))
 		var line any
 		res = b.do(t, request{path: b.tenantPath("/batches/" + id + "/items/export?format=ndjson&outcome=failed")})

@@ -16,8 +16,25 @@ func (s *server) preview(ctx context.Context, tenantID, appid string, action bla
 	if err != nil {
 		return BatchOrPreview{}, err
 	}
+	return previewAnswer(p)
+}
+
+// previewFile is preview for a file.
+func (s *server) previewFile(ctx context.Context, tenantID, appid string, action blacklist.Action, up blacklist.Upload) (BatchOrPreview, error) {
+	id, err := parseID(tenantID)
+	if err != nil {
+		return BatchOrPreview{}, err
+	}
+	p, err := s.Blacklist.PreviewFile(ctx, principalOf(ctx), id, appid, action, up)
+	if err != nil {
+		return BatchOrPreview{}, err
+	}
+	return previewAnswer(p)
+}
+
+func previewAnswer(p blacklist.Preview) (BatchOrPreview, error) {
 	var body BatchOrPreview
-	err = body.FromPreview(previewFrom(p))
+	err := body.FromPreview(previewFrom(p))
 	return body, err
 }
 
@@ -28,8 +45,9 @@ func previewFrom(p blacklist.Preview) Preview {
 			Total: p.Total, WouldChange: p.WouldChange, Already: p.Already, Unknown: p.Unknown, PendingOther: p.PendingOther,
 			BelongsElsewhere: p.Elsewhere, Malformed: p.Malformed, Duplicates: p.Duplicates, Blank: p.Blank,
 		},
-		Elsewhere: mapSlice(p.ElsewhereFirst, func(m blacklist.Misplaced) Misplaced { return Misplaced{Openid: m.OpenID, Appid: m.AppID} }),
-		Malformed: mapSlice(p.MalformedFirst, func(m blacklist.Malformed) Malformed { return Malformed{Index: m.Index, Beginning: m.Beginning} }),
+		Elsewhere:  mapSlice(p.ElsewhereFirst, func(m blacklist.Misplaced) Misplaced { return Misplaced{Openid: m.OpenID, Appid: m.AppID} }),
+		Malformed:  mapSlice(p.MalformedFirst, func(m blacklist.Malformed) Malformed { return Malformed{Index: m.Index, Beginning: m.Beginning} }),
+		WrongLines: mapSlice(p.WrongLines, func(l blacklist.WrongLine) WrongLine { return WrongLine{Line: l.Line, Why: l.Why} }),
 	}
 }
 
@@ -49,7 +67,7 @@ func (s *server) ListHistory(ctx context.Context, req ListHistoryRequestObject) 
 
 func eventFrom(e blacklist.Event) HistoryEvent {
 	return HistoryEvent{
-		At: stamp(e.At), Action: HistoryEventAction(e.Action), Outcome: Outcome(e.Outcome), Reason: e.Reason, Until: stampOrNil(e.Until), By: e.Actor,
+		At: stamp(e.At), Action: HistoryEventAction(e.Action), Outcome: Outcome(e.Outcome), Reason: e.Reason, Note: e.Note, Until: stampOrNil(e.Until), By: e.Actor,
 		BatchID: e.BatchID.String(), Errcode: e.ErrCode, Rid: e.RID, Advice: e.Advice, EndedAt: stampOrNil(e.EndedAt),
 	}
 }

@@ -210,6 +210,7 @@ func blacklistRules() []rule {
 		{is(blacklist.ErrWhomToRoute), invalidRequest, "", "Give one of them, or both. Nothing was done."},
 		{is(blacklist.ErrUntilOnUnblock), invalidRequest, "/until", "Leave it out. Nothing was done."},
 		{is(blacklist.ErrInvalidReason), invalidRequest, "/reason", "Nothing was done."},
+		{is(blacklist.ErrInvalidNote), invalidRequest, "/note", "Nothing was done."},
 		{is(blacklist.ErrIdempotencyKeyTooLong), invalidRequest, "header:Idempotency-Key", "Nothing was done."},
 		{as[*blacklist.TooManyOpenIDsError], invalidRequest, "/openids", "Nothing was done."},
 		{as[*blacklist.InvalidOpenIDError], invalidRequest, "", "Nothing was done: take it out, or correct it."},

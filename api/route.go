@@ -9,7 +9,7 @@ import (
 func (s *server) RouteBlock(ctx context.Context, req RouteBlockRequestObject) (RouteBlockResponseObject, error) {
 	route := blacklist.RouteRequest{
 		Request: blacklist.Request{
-			OpenIDs: orZero(req.Body.Openids), Reason: orZero(req.Body.Reason), Until: req.Body.Until, IdempotencyKey: orZero(req.Params.IdempotencyKey),
+			OpenIDs: orZero(req.Body.Openids), Reason: orZero(req.Body.Reason), Note: orZero(req.Body.Note), Until: req.Body.Until, IdempotencyKey: orZero(req.Params.IdempotencyKey),
 		},
 		UnionIDs: orZero(req.Body.Unionids), AssumeAppID: orZero(req.Body.AssumeAppid),
 	}
@@ -27,7 +27,7 @@ func (s *server) RouteBlock(ctx context.Context, req RouteBlockRequestObject) (R
 func (s *server) RouteUnblock(ctx context.Context, req RouteUnblockRequestObject) (RouteUnblockResponseObject, error) {
 	route := blacklist.RouteRequest{
 		Request: blacklist.Request{
-			OpenIDs: orZero(req.Body.Openids), Reason: orZero(req.Body.Reason), IdempotencyKey: orZero(req.Params.IdempotencyKey),
+			OpenIDs: orZero(req.Body.Openids), Reason: orZero(req.Body.Reason), Note: orZero(req.Body.Note), IdempotencyKey: orZero(req.Params.IdempotencyKey),
 		},
 		UnionIDs: orZero(req.Body.Unionids), AssumeAppID: orZero(req.Body.AssumeAppid),
 	}

@@ -34,8 +34,9 @@ func isFile(r *http.Request, contract *openapi3.RequestBody) bool {
 // openFile has the body of a request read as a file: unpacked, no longer than allowed, and not before somebody wants it.
 func openFile(w http.ResponseWriter, r *http.Request) error {
 	_, params, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))
-	if err != nil || (params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") && !strings.EqualFold(params["charset"], "us-ascii")) {
-		return &validationError{answer: unsupportedMediaType, detail: "Send the file in UTF-8: in Excel, save as \"CSV UTF-8\"."}
+	charset, isKnown := blacklist.ParseCharset(params["charset"])
+	if err != nil || (params["charset"] != "" && !isKnown) {
+		return &validationError{answer: unsupportedMediaType, detail: "Send the file in UTF-8, GBK (GB18030) or UTF-16, and name the charset or leave it out."}
 	}
 	encoding := r.Header.Get(echo.HeaderContentEncoding)
 	packed := strings.EqualFold(encoding, "gzip")
@@ -45,7 +46,7 @@ func openFile(w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength > maxFile {
 		return echo.ErrStatusRequestEntityTooLarge
 	}
-	f := &fileBody{whole: r.Body, control: http.NewResponseController(w)}
+	f := &fileBody{whole: r.Body, control: http.NewResponseController(w), charset: charset}
 	f.from = http.MaxBytesReader(w, patientBody{f}, maxFile)
 	f.packed = packed
 	r.Body, r.ContentLength = f, -1
@@ -74,6 +75,7 @@ type fileBody struct {
 	control *http.ResponseController
 	from    io.ReadCloser
 	packed  bool
+	charset blacklist.Charset // named in the header
 	zip     *gzip.Reader
 	read    int64
 }
@@ -113,24 +115,37 @@ func (f *fileBody) unpack(p []byte) (int, error) {
 	return f.zip.Read(p)
 }
 
-// upload makes of a body that is a file what the domain takes. Where the body is JSON, what stands in it must not stand in
-// the query as well.
-func upload(file io.Reader, reason *string, until *time.Time, key *IdempotencyKey) (blacklist.Upload, error) {
-	var wrong fieldErrors
-	if until != nil && dateTime(until.Format(time.RFC3339)) != nil {
-		wrong.add("query:until", "must be a time as in RFC 3339, such as 2027-01-31T08:00:00Z")
-	}
-	return blacklist.Upload{File: file, Reason: orZero(reason), Until: until, IdempotencyKey: orZero(key)}, wrong.err()
+// fileParams are the parameters that are for files.
+type fileParams struct {
+	reason, note *string
+	until        *time.Time
+	dryRun       *bool
 }
 
-// noQuery refuses parameters that are for files beside a body in JSON, which has fields for them.
-func noQuery(reason *string, until *time.Time) error {
+// upload makes of a body that is a file what the domain takes. Where the body is JSON, what stands in it must not stand in
+// the query as well.
+func (q fileParams) upload(file io.Reader, key *IdempotencyKey) (blacklist.Upload, error) {
 	var wrong fieldErrors
-	if reason != nil {
-		wrong.add("query:reason", "is for files: in JSON it is a field of the body")
+	if q.until != nil && dateTime(q.until.Format(time.RFC3339)) != nil {
+		wrong.add("query:until", "must be a time as in RFC 3339, such as 2027-01-31T08:00:00Z")
 	}
-	if until != nil {
-		wrong.add("query:until", "is for files: in JSON it is a field of the body")
+	up := blacklist.Upload{File: file, Reason: orZero(q.reason), Note: orZero(q.note), Until: q.until, IdempotencyKey: orZero(key)}
+	if body, is := file.(*fileBody); is {
+		up.Charset = body.charset
+	}
+	return up, wrong.err()
+}
+
+// none refuses them beside a body in JSON, which has fields for them.
+func (q fileParams) none() error {
+	var wrong fieldErrors
+	for _, param := range []struct {
+		name    string
+		isGiven bool
+	}{{"reason", q.reason != nil}, {"note", q.note != nil}, {"until", q.until != nil}, {"dry_run", q.dryRun != nil}} {
+		if param.isGiven {
+			wrong.add("query:"+param.name, "is for files: in JSON it is a field of the body")
+		}
 	}
 	return wrong.err()
 }

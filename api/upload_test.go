@@ -46,12 +46,13 @@ func TestUpload(t *testing.T) {
 		b.start(t)
 		file := "name,openid\r\nLily,\"" + strings.Join(b.openids(5), "\"\r\nx,\"") + "\"\r\n,\r\n"
 		res := b.do(t, request{
-			method: "POST", path: b.accountPath("/blacklist/block?reason=%E5%9E%83%E5%9C%BE&until=2027-01-01T08:00:00%2B08:00"), body: "\ufeff" + file,
+			method: "POST", path: b.accountPath("/blacklist/block?reason=%E5%9E%83%E5%9C%BE&note=ticket+7&until=2027-01-01T08:00:00%2B08:00"), body: "\ufeff" + file,
 			header: asCSV("Content-Type", "text/csv; charset=UTF-8; header=present", "Prefer", "wait=60"),
 		})
 		require.Equal(t, http.StatusOK, res.status, res.body)
 		batch := res.json(t)
 		require.Equal(t, "垃圾", batch["reason"])
+		require.Equal(t, "ticket 7", batch["note"])
 		require.Equal(t, "2027-01-01T00:00:00Z", batch["until"])
 		require.EqualValues(t, 6, batch["counts"].(map[string]any)["total"])
 		require.EqualValues(t, 5, batch["counts"].(map[string]any)["done"])
@@ -96,11 +97,61 @@ func TestUpload(t *testing.T) {
 		p = send("openid\n"+strings.Repeat("o A\n", 5000)).problem(t, http.StatusUnprocessableEntity, "invalid-file")
 		require.Len(t, *p.Errors, 100)
 		require.Equal(t, "5000 lines of the file are wrong; the first 100 are listed. See errors for each; nothing was done.", p.Detail)
-		p = send("openid\noA\n\xc0\xac\xbb\xf8\n").problem(t, http.StatusUnprocessableEntity, "invalid-file")
-		require.Equal(t, []string{"line:3: is not UTF-8: in Excel, save as \"CSV UTF-8\""}, pointers(p))
+		p = send("openid,x\noA,\noB,caf\xe9\n").problem(t, http.StatusUnprocessableEntity, "invalid-file")
+		require.Equal(t, []string{"line:3: is neither UTF-8 nor GBK: in Excel, save as \"CSV UTF-8\""}, pointers(p))
 		p = send("").problem(t, http.StatusUnprocessableEntity, "invalid-file")
 		require.Equal(t, []string{"line:1: holds no openids"}, pointers(p))
 		require.Zero(t, b.count(t, "blacklist_batches"))
+	})
+
+	t.Run("CharsetIsFoundOutOrNamed", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, options{})
+		const gbk = "openid,reason\r\noA,\xc2\xbd\r\n" // the reason is 陆 in GBK, ½ in UTF-8
+		for contentType, reason := range map[string]string{
+			"text/csv": "½", "text/csv; charset=UTF-8": "½", "text/csv; charset=GBK": "陆", "text/csv; charset=gb18030; header=present": "陆",
+		} {
+			res := b.do(t, request{method: "POST", path: b.accountPath("/blacklist/block"), body: gbk, header: asCSV("Content-Type", contentType)})
+			require.Equal(t, http.StatusAccepted, res.status, res.body)
+			entry := b.get(t, b.accountPath("/blacklist?actual=any"))["data"].([]any)[0].(map[string]any)
+			require.Equal(t, reason, entry["reason"], contentType)
+		}
+		b.do(t, request{method: "POST", path: b.accountPath("/blacklist/block"), body: gbk, header: asCSV("Content-Type", "text/csv; charset=utf-16")}).
+			problem(t, http.StatusUnprocessableEntity, "invalid-file")
+		res := b.do(t, request{
+			method: "POST", path: b.accountPath("/blacklist/block"), body: zipped(t, "openid,reason\noB,\xc0\xac\xbb\xf8\n"), header: asCSV("Content-Encoding", "gzip"),
+		})
+		require.Equal(t, http.StatusAccepted, res.status, res.body)
+		require.EqualValues(t, 1, b.get(t, b.accountPath("/blacklist?actual=any&reason=%E5%9E%83%E5%9C%BE"))["total"])
+	})
+
+	t.Run("DryRunListsTheWrongLinesAndDoesNothing", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, options{})
+		for _, action := range []string{"block", "unblock"} {
+			send := func(query, file string) reply {
+				return b.do(t, request{method: "POST", path: b.accountPath("/blacklist/" + action + "?dry_run=" + query), body: file, header: asCSV("Prefer", "wait=1")})
+			}
+			res := send("true", "openid\noA\no B\noA\n")
+			require.Equal(t, http.StatusOK, res.status, res.body)
+			require.Equal(t, map[string]any{
+				"dry_run": true, "action": action, "authorizer_appid": b.account.AppID, "elsewhere": []any{}, "malformed": []any{},
+				"wrong_lines": []any{map[string]any{"line": 3.0, "why": "is no openid: those have letters, digits, - and _ only, at most 128 of them"}},
+				"counts": map[string]any{
+					"total": 3.0, "would_change": 0.0, "already": 0.0, "unknown": 1.0, "pending_other": 0.0, "belongs_elsewhere": 0.0,
+					"malformed": 1.0, "duplicates": 1.0, "blank": 0.0,
+				},
+			}, res.json(t))
+			send("true", "").problem(t, http.StatusUnprocessableEntity, "invalid-file")
+			send("true&reason="+strings.Repeat("x", 501), "oA\n").problem(t, http.StatusUnprocessableEntity, "invalid-request")
+			send("false", "no openid\n").problem(t, http.StatusUnprocessableEntity, "invalid-file")
+			send("perhaps", "oA\n").problem(t, http.StatusUnprocessableEntity, "invalid-request")
+			p := b.do(t, request{method: "POST", path: b.accountPath("/blacklist/" + action + "?dry_run=true"), body: `{"openids":["oA"]}`}).
+				problem(t, http.StatusUnprocessableEntity, "invalid-request")
+			require.Equal(t, []string{"query:dry_run: is for files: in JSON it is a field of the body"}, pointers(p))
+		}
+		require.Zero(t, b.count(t, "blacklist_batches"))
+		require.Zero(t, b.count(t, "blacklist_entries"))
 	})
 
 	t.Run("OnlyWhatCanBeReadIsTaken", func(t *testing.T) {
@@ -108,7 +159,7 @@ func TestUpload(t *testing.T) {
 		b := setup(t, options{})
 		path := b.accountPath("/blacklist/block")
 		for _, header := range []http.Header{
-			asCSV("Content-Type", "text/csv; charset=gbk"), asCSV("Content-Type", "text/plain"), asCSV("Content-Encoding", "br"), asCSV("Content-Type", "text/csv; ;"),
+			asCSV("Content-Type", "text/csv; charset=big5"), asCSV("Content-Type", "text/plain"), asCSV("Content-Encoding", "br"), asCSV("Content-Type", "text/csv; ;"),
 		} {
 			b.do(t, request{method: "POST", path: path, body: "oA\n", header: header}).problem(t, http.StatusUnsupportedMediaType, "unsupported-media-type")
 		}
@@ -139,10 +190,10 @@ func TestUpload(t *testing.T) {
 	t.Run("FieldsOfABodyAreNotParameters", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, options{})
-		p := b.do(t, request{method: "POST", path: b.accountPath("/blacklist/block?reason=x&until=2027-01-01T08:00:00Z"), body: `{"openids":["oA"]}`}).
+		p := b.do(t, request{method: "POST", path: b.accountPath("/blacklist/block?reason=x&note=y&until=2027-01-01T08:00:00Z"), body: `{"openids":["oA"]}`}).
 			problem(t, http.StatusUnprocessableEntity, "invalid-request")
 		const why = "is for files: in JSON it is a field of the body"
-		require.Equal(t, []string{"query:reason: " + why, "query:until: " + why}, pointers(p))
+		require.Equal(t, []string{"query:reason: " + why, "query:note: " + why, "query:until: " + why}, pointers(p))
 		for _, until := range []string{"tomorrow", "2027-02-31T00:00:00Z", "9999-12-31T23:59:59-12:00"} {
 			b.do(t, request{method: "POST", path: b.accountPath("/blacklist/block?until=" + until), body: "oA\n", header: asCSV()}).
 				problem(t, http.StatusUnprocessableEntity, "invalid-request")

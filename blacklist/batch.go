@@ -47,6 +47,7 @@ type Batch struct {
 	Status          Status
 	Counts          Counts
 	Reason          string
+	Note            string
 	Until           *time.Time
 	Actor           string     // who asked for it: "name (kind)"
 	RetryOf         *uuid.UUID // the batch whose failures it tries again, see [Service.Retry]
@@ -171,7 +172,7 @@ type querier interface {
 }
 
 const batchQuery = `
-	SELECT b.id, b.authorizer_id, a.appid, b.action, b.reason, b.until, b.actor_kind, b.actor_id, b.actor_name,
+	SELECT b.id, b.authorizer_id, a.appid, b.action, b.reason, b.note, b.until, b.actor_kind, b.actor_id, b.actor_name,
 		b.total, b.skipped, b.done, b.already, b.failed, b.superseded, b.cancelled, b.created_at, b.started_at, b.ended_at,
 		b.retry_of, b.undo_of, b.paused_at, b.paused_by, b.paused_reason, l.held_at IS NOT NULL, l.held_by, l.held_reason,
 		l.awaits_account, l.paused_until, l.pause_reason, l.pause_errcode, l.pause_rid
@@ -201,7 +202,7 @@ func scanBatch(now time.Time) pgx.RowToFunc[Batch] {
 		var held, awaitsAccount bool
 		var heldBy, heldReason, pausedReason string
 		c := &b.Counts
-		if err := row.Scan(&b.ID, &b.AuthorizerID, &b.AuthorizerAppID, &b.Action, &b.Reason, &b.Until, &by.Kind, &by.ID, &by.Name,
+		if err := row.Scan(&b.ID, &b.AuthorizerID, &b.AuthorizerAppID, &b.Action, &b.Reason, &b.Note, &b.Until, &by.Kind, &by.ID, &by.Name,
 			&c.Total, &c.Skipped, &c.Done, &c.Already, &c.Failed, &c.Superseded, &c.Cancelled, &b.CreatedAt, &b.StartedAt, &b.EndedAt,
 			&b.RetryOf, &b.UndoOf, &b.PausedAt, &b.PausedBy, &pausedReason, &held, &heldBy, &heldReason, &awaitsAccount, &b.PausedUntil, &b.PauseReason, &b.PauseErrCode, &b.PauseRID); err != nil {
 			return Batch{}, err

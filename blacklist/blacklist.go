@@ -32,6 +32,8 @@ const (
 	MaxOpenIDs = 100_000
 	// MaxReasonLength is how many characters a reason may have.
 	MaxReasonLength = 500
+	// MaxNoteLength is how many characters a note may have.
+	MaxNoteLength = 1000
 	// MaxOpenIDLength is how many bytes an openid may have. WeChat's have 28; more than this is no openid at all.
 	MaxOpenIDLength = 128
 	// MaxIdempotencyKeyLength is how many characters an Idempotency-Key may have.
@@ -46,6 +48,8 @@ var (
 	ErrUntilOnUnblock = errors.New("only a block can have an until")
 	// ErrInvalidReason is returned for a reason that is too long, or that no database takes.
 	ErrInvalidReason = fmt.Errorf("a reason has at most %d characters, none of them NUL", MaxReasonLength)
+	// ErrInvalidNote is returned for a note that is too long, or that no database takes.
+	ErrInvalidNote = fmt.Errorf("a note has at most %d characters, none of them NUL", MaxNoteLength)
 	// ErrIdempotencyKeyTooLong is returned for an Idempotency-Key of more than MaxIdempotencyKeyLength characters.
 	ErrIdempotencyKeyTooLong = fmt.Errorf("an Idempotency-Key has at most %d characters", MaxIdempotencyKeyLength)
 	// ErrWhomToRoute is returned for a request to be routed that names nobody.

@@ -106,6 +106,7 @@ type wishes struct {
 	action       Action
 	list         listed
 	reason       string
+	note         string
 	until        *time.Time
 	by           tenant.Principal
 	now          time.Time
@@ -122,7 +123,7 @@ func (s *Service) newWishes(ctx context.Context, p tenant.Principal, tenantID uu
 	}
 	w := wishes{
 		batchID: id, tenantID: tenantID, authorizerID: account.ID, appid: account.AppID, action: action,
-		reason: req.Reason, until: req.Until, by: p, now: s.now(),
+		reason: req.Reason, note: req.Note, until: req.Until, by: p, now: s.now(),
 	}
 	if err := req.check(action, w.now); err != nil {
 		return w, err
@@ -193,6 +194,9 @@ func (s *Service) write(ctx context.Context, tx pgx.Tx, w wishes) error {
 func (s *Service) auditWishes(ctx context.Context, tx pgx.Tx, w wishes) error {
 	detail := map[string]any{
 		"batch_id": w.batchID, "openids": w.list.usable(), "skipped": w.list.skipped(),
+	}
+	if w.note != "" {
+		detail["note"] = w.note
 	}
 	if w.until != nil {
 		detail["until"] = w.until.UTC()

@@ -15,7 +15,7 @@ import (
 // is returned as it is.
 //
 // The entries of withdrawn wishes want again what they wanted before: what the newest earlier batch asked for that WeChat has
-// answered, with its reason, its end, and its refusal if it was one. A wish that waited when this batch took its place has
+// answered, with its reason, its note, its end, and its refusal if it was one. A wish that waited when this batch took its place has
 // ended as superseded and is not taken up again. Where there was no earlier batch nobody here wants anything of the entry. Of
 // what was adopted in between, see [Service.Adopt], no batch knows: it has to be adopted again.
 //
@@ -112,9 +112,10 @@ func tellPush(ctx context.Context, tx pgx.Tx, tenantID, authorizerID uuid.UUID) 
 // OFFSET 0 keeps the planner from beginning with the account's batches, of which there may be a million.
 func formerWish(beforeWish string) string {
 	return `
-		SELECT b.wish, b.id, b.action, b.reason, b.until, b.actor_name || ' (' || b.actor_kind || ')' AS actor, b.created_at, i.errcode, i.rid
+		SELECT b.wish, b.id, b.action, coalesce(i.reason, b.reason) AS reason, coalesce(i.note, b.note) AS note, coalesce(i.until, b.until) AS until,
+			b.actor_name || ' (' || b.actor_kind || ')' AS actor, b.created_at, i.errcode, i.rid
 		FROM (
-			SELECT batch_id, errcode, rid FROM blacklist_items
+			SELECT batch_id, reason, note, until, errcode, rid FROM blacklist_items
 			WHERE tenant_id = e.tenant_id AND openid = e.openid AND outcome IN ('done', 'already', 'failed') OFFSET 0
 		) i
 		JOIN blacklist_batches b ON b.tenant_id = e.tenant_id AND b.id = i.batch_id
@@ -128,9 +129,9 @@ func formerWish(beforeWish string) string {
 func restoreWishes(ctx context.Context, tx pgx.Tx, args pgx.NamedArgs) error {
 	_, err := tx.Exec(ctx, `
 		UPDATE blacklist_entries e SET pending = false, replaced_batch_id = NULL,
-			(wish, batch_id, want, want_until, reason, wanted_by, wanted_at, errcode, rid) = (
+			(wish, batch_id, want, want_until, reason, note, wanted_by, wanted_at, errcode, rid) = (
 				SELECT coalesce(f.wish, 0), f.id, CASE f.action WHEN 'block' THEN 'blocked' WHEN 'unblock' THEN 'unblocked' END, f.until,
-					coalesce(f.reason, ''), coalesce(f.actor, ''), f.created_at, f.errcode, coalesce(f.rid, '')
+					coalesce(f.reason, ''), coalesce(f.note, ''), coalesce(f.actor, ''), f.created_at, f.errcode, coalesce(f.rid, '')
 				FROM (SELECT) one LEFT JOIN LATERAL (`+formerWish("e.wish")+`) f ON true
 			)
 		WHERE `+withdrawable, args)

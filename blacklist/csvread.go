@@ -48,42 +48,53 @@ func (e *FileError) add(line int, why string) {
 const (
 	whyNoOpenID   = "is no openid: those have letters, digits, - and _ only, at most 128 of them"
 	whyNoHeader   = whyNoOpenID + "; if this line names the columns, call one openid"
-	whyTwoColumns = "calls two columns openid, or two reason"
+	whyTwoColumns = "calls two columns openid, reason or note"
 	whyReason     = "its reason has more than 500 characters, or NUL"
+	whyNote       = "its note has more than 1000 characters, or NUL"
 	whyQuotes     = "has a quotation mark that is not closed, or not doubled"
 	whyTooLong    = "has more than 64 KB: is a quotation mark never closed?"
-	whyEncoding   = "is not UTF-8: in Excel, save as \"CSV UTF-8\""
-	whyUTF16      = "is UTF-16, not UTF-8: in Excel, save as \"CSV UTF-8\""
 	whyEmpty      = "holds no openids"
+	whyNamesAgain = "names the columns once more: take it out"
 )
 
 // fileRows reads the rows of a CSV file and is what COPY reads from. After the first line that is wrong it hands out no more
-// rows, but goes on to find the other wrong ones.
+// rows, but goes on to find the other wrong ones; unless it is lenient, and hands out all those that are right.
 type fileRows struct {
-	csv            *csv.Reader
-	limit          *rowLimit
-	openid, reason int  // columns; -1: there is none
-	begun, ended   bool // whether the first record has been read, and the last
-	given          int
-	row            []any
-	wrong          FileError
-	failed         error // why the file cannot be taken
+	text         *fileText
+	csv          *csv.Reader
+	limit        *rowLimit
+	openid       int
+	reason, note int  // columns, too; -1: there is none
+	begun, ended bool // whether the first record has been read, and the last
+	lenient      bool
+	given, blank int
+	row          []any
+	wrong        FileError
+	failed       error // why the file cannot be taken
 }
 
 // newFileRows reads the beginning of a file.
-func newFileRows(file io.Reader) (*fileRows, error) {
-	limit := &rowLimit{from: file}
-	buffered := bufio.NewReader(limit)
-	switch start, _ := buffered.Peek(3); { // what is wrong with a shorter file is found later
-	case bytes.HasPrefix(start, []byte("\xef\xbb\xbf")):
-		_, _ = buffered.Discard(3)
-	case bytes.HasPrefix(start, []byte("\xff\xfe")), bytes.HasPrefix(start, []byte("\xfe\xff")):
-		return nil, &FileError{Lines: []WrongLine{{Line: 1, Why: whyUTF16}}, Total: 1}
+func newFileRows(file io.Reader, named Charset) (*fileRows, error) {
+	text, utf, err := openText(file, named)
+	if err != nil {
+		return nil, err
 	}
-	r := &fileRows{csv: csv.NewReader(buffered), limit: limit, reason: -1, row: make([]any, 3)}
+	limit := &rowLimit{from: &lineEnds{from: utf}}
+	buffered := bufio.NewReader(limit)
+	r := &fileRows{text: text, csv: csv.NewReader(buffered), limit: limit, reason: -1, note: -1, row: make([]any, 4)}
 	r.csv.FieldsPerRecord = -1 // rows that break off early are blank
 	r.csv.ReuseRecord = true
+	if text.charset == CharsetUTF16 && hasTabs(buffered) {
+		r.csv.Comma = '\t' // as Excel's "Unicode Text" has
+	}
 	return r, nil
+}
+
+// hasTabs tells whether tabs stand between the cells of the first row.
+func hasTabs(file *bufio.Reader) bool {
+	start, _ := file.Peek(file.Size()) // what cannot be read is found later
+	first, _, _ := bytes.Cut(start, []byte{'\n'})
+	return bytes.ContainsRune(first, '\t') && !bytes.ContainsRune(first, ',')
 }
 
 // Next implements pgx.CopyFromSource.
@@ -112,12 +123,10 @@ func (r *fileRows) Next() bool {
 // the columns.
 func (r *fileRows) take(record []string) bool {
 	line, _ := r.csv.FieldPos(0)
-	for i, cell := range record {
-		if !utf8.ValidString(cell) {
-			line, _ := r.csv.FieldPos(i)
-			r.fail(line, whyEncoding)
-			return false
-		}
+	if cell, why := r.text.decode(record, line, r.openid, r.reason, r.note); why != "" {
+		line, _ := r.csv.FieldPos(cell)
+		r.fail(line, why)
+		return false
 	}
 	first := !r.begun
 	r.begun = true
@@ -128,20 +137,26 @@ func (r *fileRows) take(record []string) bool {
 		r.fail(line, fmt.Sprintf("is one too many: a file holds at most %d openids, so send it in parts", MaxFileOpenIDs))
 		return false
 	}
-	openid, reason := cellOf(record, r.openid), cellOf(record, r.reason)
+	openid, reason, note := cellOf(record, r.openid), cellOf(record, r.reason), cellOf(record, r.note)
 	openid = strings.TrimFunc(openid, invisible)
+	wrong := r.wrong.Total
 	switch {
 	case openid == "":
+		r.blank++
 		return false
+	case strings.EqualFold(openid, "openid"): // a hundred files put together are no file
+		r.wrong.add(line, whyNamesAgain)
 	case !isOpenID(openid) && first:
 		r.wrong.add(line, whyNoHeader)
 	case !isOpenID(openid):
 		r.wrong.add(line, whyNoOpenID)
 	case utf8.RuneCountInString(reason) > MaxReasonLength || !storable(reason):
 		r.wrong.add(line, whyReason)
+	case utf8.RuneCountInString(note) > MaxNoteLength || !storable(note):
+		r.wrong.add(line, whyNote)
 	}
-	r.row[0], r.row[1], r.row[2] = openid, int32(r.given), reason // at most MaxFileOpenIDs
-	return r.wrong.Total == 0
+	r.row[0], r.row[1], r.row[2], r.row[3] = openid, int32(r.given), ownText(reason), ownText(note) // at most MaxFileOpenIDs
+	return r.wrong.Total == 0 || r.lenient && r.wrong.Total == wrong
 }
 
 // header reads the names of the columns, if that is what the first record holds.
@@ -155,18 +170,29 @@ func (r *fileRows) header(record []string, line int) bool {
 		r.openid = 0
 		return false
 	}
-	r.reason = slices.Index(names, "reason")
-	if slices.Contains(names[r.openid+1:], "openid") || (r.reason >= 0 && slices.Contains(names[r.reason+1:], "reason")) {
-		r.fail(line, whyTwoColumns)
+	r.reason, r.note = slices.Index(names, "reason"), slices.Index(names, "note")
+	for _, i := range []int{r.openid, r.reason, r.note} {
+		if i >= 0 && slices.Contains(names[i+1:], names[i]) {
+			r.fail(line, whyTwoColumns)
+		}
 	}
 	return true
 }
 
-func (r *fileRows) end() {
-	if r.given == 0 && r.wrong.Total == 0 {
-		r.wrong.add(1, whyEmpty)
+// ownText is a row's reason or note; nil: it has none of its own.
+func ownText(cell string) any {
+	if cell == "" {
+		return nil
 	}
-	if r.ended = true; r.wrong.Total > 0 {
+	return cell
+}
+
+func (r *fileRows) end() {
+	r.ended = true
+	switch {
+	case r.given == 0 && r.wrong.Total == 0:
+		r.fail(1, whyEmpty)
+	case r.wrong.Total > 0 && !r.lenient:
 		r.failed = &r.wrong
 	}
 }
@@ -223,4 +249,37 @@ func (l *rowLimit) Read(p []byte) (int, error) {
 	l.read += int64(n)
 	l.lines += bytes.Count(p[:n], []byte{'\n'})
 	return n, err
+}
+
+// lineEnds makes LF of the CR LF and of the bare CR with which lines of a file may end: encoding/csv does not know the latter,
+// which old programs on a Macintosh write. No charset has their bytes in other characters.
+type lineEnds struct {
+	from    io.Reader
+	afterCR bool
+}
+
+func (l *lineEnds) Read(p []byte) (int, error) {
+	for {
+		n, err := l.from.Read(p)
+		if n = l.convert(p[:n]); n > 0 || err != nil || len(p) == 0 {
+			return n, err
+		}
+	}
+}
+
+func (l *lineEnds) convert(p []byte) int {
+	if !l.afterCR && bytes.IndexByte(p, '\r') < 0 {
+		return len(p)
+	}
+	kept := p[:0]
+	for _, c := range p {
+		isSecond := l.afterCR && c == '\n'
+		if l.afterCR = c == '\r'; l.afterCR {
+			c = '\n'
+		}
+		if !isSecond {
+			kept = append(kept, c)
+		}
+	}
+	return len(kept)
 }

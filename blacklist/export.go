@@ -72,7 +72,8 @@ func (s *Service) ExportItems(ctx context.Context, p tenant.Principal, tenantID,
 	if err := outcome.check(); err != nil {
 		return err
 	}
-	if _, err := s.GetBatch(ctx, p, tenantID, batchID); err != nil {
+	batch, err := s.GetBatch(ctx, p, tenantID, batchID)
+	if err != nil {
 		return fmt.Errorf("export items: %w", err)
 	}
 	e := export{tenantID: tenantID, by: p, target: "batch:" + batchID.String()}
@@ -80,10 +81,10 @@ func (s *Service) ExportItems(ctx context.Context, p tenant.Principal, tenantID,
 		e.filters = map[string]any{"outcome": outcome}
 	}
 	scan := func(row pgx.CollectableRow) (Item, error) {
-		_, it, err := scanItem(row)
+		_, it, err := scanItem(row, batch)
 		return it, err
 	}
-	err := handOut(ctx, s, e, each, scan, `
+	err = handOut(ctx, s, e, each, scan, `
 		SELECT `+itemColumns+` FROM blacklist_items
 		WHERE tenant_id = @tenant_id AND batch_id = @batch_id AND (@outcome = '' OR outcome = @outcome) ORDER BY seq`,
 		pgx.NamedArgs{"tenant_id": tenantID, "batch_id": batchID, "outcome": outcome})

@@ -1,6 +1,7 @@
 package blacklist
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -39,6 +40,9 @@ func (o Outcome) check() error {
 type Item struct {
 	OpenID  string
 	Outcome Outcome
+	// Reason and Note are its own, as a file may have them for each openid, or those of the batch.
+	Reason string
+	Note   string
 	// For failed ones: WeChat's errcode, the rid under which it knows the call, its words, and what to do about it. Without an
 	// errcode WeChat was not asked: Error and Advice name the account that the openid belongs to.
 	ErrCode *int
@@ -73,7 +77,8 @@ func (s *Service) Items(ctx context.Context, p tenant.Principal, tenantID, batch
 	if err != nil {
 		return ItemPage{}, err
 	}
-	if _, err := s.GetBatch(ctx, p, tenantID, batchID); err != nil {
+	batch, err := s.GetBatch(ctx, p, tenantID, batchID)
+	if err != nil {
 		return ItemPage{}, err
 	}
 	where, args := ``, []any{tenantID, batchID, after, limited(params.Limit) + 1}
@@ -90,7 +95,7 @@ func (s *Service) Items(ctx context.Context, p tenant.Principal, tenantID, batch
 	}
 	var seqs []int
 	items, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Item, error) {
-		seq, it, err := scanItem(row)
+		seq, it, err := scanItem(row, batch)
 		seqs = append(seqs, seq)
 		return it, err
 	})
@@ -105,10 +110,12 @@ func (s *Service) Items(ctx context.Context, p tenant.Principal, tenantID, batch
 	return page, nil
 }
 
-const itemColumns = `seq, openid, outcome, errcode, rid, error, ended_at`
+const itemColumns = `seq, openid, outcome, reason, note, errcode, rid, error, ended_at`
 
-func scanItem(row pgx.CollectableRow) (seq int, it Item, err error) {
-	err = row.Scan(&seq, &it.OpenID, &it.Outcome, &it.ErrCode, &it.RID, &it.Error, &it.EndedAt)
+func scanItem(row pgx.CollectableRow, batch Batch) (seq int, it Item, err error) {
+	var reason, note *string
+	err = row.Scan(&seq, &it.OpenID, &it.Outcome, &reason, &note, &it.ErrCode, &it.RID, &it.Error, &it.EndedAt)
+	it.Reason, it.Note = *cmp.Or(reason, &batch.Reason), *cmp.Or(note, &batch.Note)
 	it.Advice, it.EndedAt = whatToDo(it.ErrCode, it.Error), utc(it.EndedAt)
 	return seq, it, err
 }

@@ -38,6 +38,7 @@ type Entry struct {
 	// Pending: the wish has not gone to WeChat yet.
 	Pending  bool
 	Reason   string
+	Note     string
 	Until    *time.Time
 	WantedBy string
 	WantedAt *time.Time
@@ -61,6 +62,7 @@ type ListParams struct {
 	Drift   Drift  // only those that differ from what was asked for here, see Drift; "": these and all others
 	Query   string // only openids that begin with this
 	Reason  string // only those whose reason has this in it, in upper or lower case
+	Note    string // only those whose note has this in it, likewise
 	By      string // only those last wished for by somebody whose name has this in it, in upper or lower case
 	Want    string // "": whatever is wanted
 	Pending *bool  // whether the wish has not gone to WeChat yet; nil: either
@@ -170,7 +172,7 @@ func (p ListParams) where() (string, error) {
 	default:
 		return "", &UnknownFilterError{Filter: "want", Value: p.Want}
 	}
-	if !storable(p.Query) || !storable(p.Reason) || !storable(p.By) {
+	if !storable(p.Query) || !storable(p.Reason) || !storable(p.Note) || !storable(p.By) {
 		return where + ` AND false`, nil // no entry is like that
 	}
 	if p.Query != "" {
@@ -179,6 +181,9 @@ func (p ListParams) where() (string, error) {
 	}
 	if p.Reason != "" {
 		where += ` AND strpos(lower(reason), lower(@reason)) > 0`
+	}
+	if p.Note != "" {
+		where += ` AND strpos(lower(note), lower(@note)) > 0`
 	}
 	if p.By != "" {
 		where += ` AND strpos(lower(wanted_by), lower(@by)) > 0`
@@ -202,7 +207,7 @@ func (p ListParams) args(tenantID, authorizerID uuid.UUID) pgx.NamedArgs {
 // filters are those given, by name.
 func (p ListParams) filters() map[string]any {
 	given := map[string]any{}
-	for name, value := range map[string]string{"actual": string(p.Actual), "query": p.Query, "reason": p.Reason, "by": p.By, "want": p.Want, "drift": string(p.Drift)} {
+	for name, value := range map[string]string{"actual": string(p.Actual), "query": p.Query, "reason": p.Reason, "note": p.Note, "by": p.By, "want": p.Want, "drift": string(p.Drift)} {
 		if value != "" && storable(value) {
 			given[name] = value
 		}
@@ -223,7 +228,7 @@ func (p ListParams) isPlain() bool {
 
 // searches tells whether a filter is given that has to be held against entry after entry.
 func (p ListParams) searches() bool {
-	return p.Reason != "" || p.By != "" || p.Want != "" || p.Drift != "" || p.Pending != nil || p.Failed != nil
+	return p.Reason != "" || p.Note != "" || p.By != "" || p.Want != "" || p.Drift != "" || p.Pending != nil || p.Failed != nil
 }
 
 // count tells how many entries a list has on all its pages, and when WeChat's list was last pulled. How many are blocked is
@@ -257,11 +262,11 @@ func readPage(ctx context.Context, tx pgx.Tx, where string, args pgx.NamedArgs, 
 	return entries[:limit], tenant.EncodeCursor(entries[limit-1].OpenID), nil
 }
 
-const entryColumns = `openid, coalesce(want, ''), coalesce(actual, ''), actual_at, pending, reason, want_until, wanted_by, wanted_at, batch_id, errcode, rid`
+const entryColumns = `openid, coalesce(want, ''), coalesce(actual, ''), actual_at, pending, reason, note, want_until, wanted_by, wanted_at, batch_id, errcode, rid`
 
 func scanEntry(row pgx.CollectableRow) (Entry, error) {
 	var e Entry
-	err := row.Scan(&e.OpenID, &e.Want, &e.Actual, &e.ActualAt, &e.Pending, &e.Reason, &e.Until, &e.WantedBy, &e.WantedAt, &e.BatchID, &e.ErrCode, &e.RID)
+	err := row.Scan(&e.OpenID, &e.Want, &e.Actual, &e.ActualAt, &e.Pending, &e.Reason, &e.Note, &e.Until, &e.WantedBy, &e.WantedAt, &e.BatchID, &e.ErrCode, &e.RID)
 	e.ActualAt, e.Until, e.WantedAt = utc(e.ActualAt), utc(e.Until), utc(e.WantedAt)
 	e.Advice = advice(e.ErrCode)
 	return e, err

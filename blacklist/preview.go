@@ -31,6 +31,7 @@ type Preview struct {
 	// The first of those that belong elsewhere and of those that are malformed, in the order given; see MaxPreviewed.
 	ElsewhereFirst []Misplaced
 	MalformedFirst []Malformed
+	WrongLines     []WrongLine // the malformed ones of a file instead, see [Service.PreviewFile]
 }
 
 // Misplaced is an openid that belongs to another account.
@@ -159,7 +160,7 @@ func openidsOf(entries []entryless) []string {
 
 // countUnknown counts the openids of which WeChat has said nothing for this account.
 func (p *Preview) countUnknown(unknown []entryless, elsewhere []Misplaced) {
-	p.ElsewhereFirst = elsewhere[:min(len(elsewhere), MaxPreviewed)]
+	p.ElsewhereFirst = append(p.ElsewhereFirst, elsewhere[:min(len(elsewhere), MaxPreviewed-len(p.ElsewhereFirst))]...)
 	misplaced := make(map[string]bool, len(elsewhere))
 	for _, m := range elsewhere {
 		misplaced[m.OpenID] = true

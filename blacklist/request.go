@@ -41,6 +41,8 @@ type Request struct {
 	OpenIDs []string
 	// Reason is for people, at most MaxReasonLength characters.
 	Reason string
+	// Note is for people as well, for what is longer than a reason: at most MaxNoteLength characters.
+	Note string
 	// Until is when a block ends by itself; nil: never. Not for Unblock.
 	Until *time.Time
 	// IdempotencyKey makes repeating safe: the same key with the same request gives the batch that the first one made.
@@ -103,6 +105,8 @@ func (r Request) check(action Action, now time.Time) error {
 	switch {
 	case utf8.RuneCountInString(r.Reason) > MaxReasonLength || !storable(r.Reason):
 		return ErrInvalidReason
+	case utf8.RuneCountInString(r.Note) > MaxNoteLength || !storable(r.Note):
+		return ErrInvalidNote
 	case r.Until != nil && action == ActionUnblock:
 		return ErrUntilOnUnblock
 	case r.Until != nil && !r.Until.After(now):
@@ -111,13 +115,18 @@ func (r Request) check(action Action, now time.Time) error {
 	return nil
 }
 
-// fingerprint is the same for requests that ask the same of the same account, byte for byte.
+// fingerprint is the same for requests that ask the same of the same account, byte for byte. A note, which requests of older
+// versions had none, adds to it only where there is one, so that whoever repeats such a request is understood.
 func (r Request) fingerprint(action Action, appid string) []byte {
 	until := ""
 	if r.Until != nil {
 		until = r.Until.UTC().Format(time.RFC3339Nano)
 	}
-	return fingerprintOf(append([]string{string(action), appid, r.Reason, until}, r.OpenIDs...)...)
+	fields := append([]string{string(action), appid, r.Reason, until}, r.OpenIDs...)
+	if r.Note != "" {
+		fields = append([]string{"note", r.Note}, fields...)
+	}
+	return fingerprintOf(fields...)
 }
 
 func fingerprintOf(fields ...string) []byte {

@@ -25,8 +25,8 @@ type RetryRequest struct {
 	IdempotencyKey string // see Request
 }
 
-// Retry asks once more for what has failed of a batch: the same action with the same reason and until, in a batch of its own
-// whose RetryOf is the first one. It leaves out whom somebody has wished for otherwise since, an earlier retry included, so that
+// Retry asks once more for what has failed of a batch: the same action with the same reason, note and until, in a batch of its
+// own whose RetryOf is the first one; each openid keeps those that it had of its own. It leaves out whom somebody has wished for otherwise since, an earlier retry included, so that
 // nothing is tried twice at a time. The batch may be under way: then what fails later can be retried later.
 //
 // The second result and the errors are those of [Service.Block], and the errors above.
@@ -34,13 +34,13 @@ func (s *Service) Retry(ctx context.Context, p tenant.Principal, tenantID, batch
 	f := sequel{
 		verb: "retry", key: req.IdempotencyKey, fingerprint: fingerprintOf("retry", batchID.String()), nothing: ErrNothingToRetry,
 		begin: func(former Batch, w *wishes) error {
-			w.action, w.reason, w.until, w.retryOf = former.Action, former.Reason, former.Until, &former.ID
+			w.action, w.reason, w.note, w.until, w.retryOf = former.Action, former.Reason, former.Note, former.Until, &former.ID
 			if w.until != nil && !w.until.After(w.now) {
 				return ErrBlockWouldHaveEnded
 			}
 			return nil
 		},
-		outcome: Failed, keepReasons: true,
+		outcome: Failed, own: ownAsBefore,
 	}
 	return s.follow(ctx, p, tenantID, batchID, f)
 }
@@ -52,11 +52,9 @@ type sequel struct {
 	fingerprint []byte
 	begin       func(former Batch, w *wishes) error // fills in what to ask for, or says why not
 	outcome     Outcome                             // of the items that it is about
-	keepReasons bool                                // each keeps the reason that it had, which in a file may be its own
+	own         func(former Batch) string           // a query for the reason, note and until that each has of its own, by entry e
 	asLeft      bool                                // only those that are at WeChat, as far as we know, what the batch made them
 	nothing     error                               // what to return if there are none
-	// finish does what is left to do once the wishes are written; nil: nothing.
-	finish func(ctx context.Context, tx pgx.Tx, former Batch, w wishes) error
 }
 
 // follow makes a sequel to a batch.
@@ -103,7 +101,7 @@ func (s *Service) acceptSequel(ctx context.Context, tx pgx.Tx, former Batch, w w
 	if err := lockLane(ctx, tx, w.tenantID, w.authorizerID); err != nil {
 		return Batch{}, err
 	}
-	n, err := stageStill(ctx, tx, w.tenantID, former, f)
+	n, err := stageStill(ctx, tx, w, former, f)
 	if err != nil {
 		return Batch{}, err
 	}
@@ -111,34 +109,37 @@ func (s *Service) acceptSequel(ctx context.Context, tx pgx.Tx, former Batch, w w
 		return Batch{}, f.nothing
 	}
 	w.list = listed{given: n, staged: n}
-	batch, err := s.accept(ctx, tx, w)
-	if err != nil || f.finish == nil {
-		return batch, err
-	}
-	return batch, f.finish(ctx, tx, former, w)
+	return s.accept(ctx, tx, w)
+}
+
+// ownAsBefore keeps what each openid of a retried batch has of its own. One whose own end has passed meanwhile is left out.
+func ownAsBefore(Batch) string {
+	return `
+		SELECT nullif(e.reason, @reason) AS reason, nullif(e.note, @note) AS note, e.want_until AS until
+		WHERE e.want_until IS NULL OR e.want_until > @now`
 }
 
 // stageStill stages the openids of a batch's items that have the outcome and about which nobody has wished otherwise since, and
 // returns how many they are. As those of a file they stay in the database: there may be a million.
 //
 // LATERAL and OFFSET 0 have the planner look up one entry at a time, however few it believes the account to have.
-func stageStill(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID, batch Batch, f sequel) (int, error) {
+func stageStill(ctx context.Context, tx pgx.Tx, w wishes, former Batch, f sequel) (int, error) {
 	if _, err := tx.Exec(ctx, createStage); err != nil {
 		return 0, fmt.Errorf("stage items: %w", err)
 	}
 	tag, err := tx.Exec(ctx, `
-		INSERT INTO blacklist_upload (openid, seq, reason)
-		SELECT i.openid, row_number() OVER (ORDER BY i.seq), CASE WHEN @keep_reasons THEN e.reason ELSE '' END
+		INSERT INTO blacklist_upload (openid, seq, reason, note, until)
+		SELECT i.openid, row_number() OVER (ORDER BY i.seq), own.reason, own.note, own.until
 		FROM blacklist_items i CROSS JOIN LATERAL (
-			SELECT reason FROM blacklist_entries
+			SELECT tenant_id, authorizer_id, openid, wish, reason, note, want_until FROM blacklist_entries
 			WHERE tenant_id = @tenant_id AND authorizer_id = @authorizer_id AND openid = i.openid AND NOT pending
 				AND wish = (SELECT wish FROM blacklist_batches WHERE tenant_id = @tenant_id AND id = @batch_id) AND (@actual = '' OR actual = @actual)
 			OFFSET 0
-		) e
+		) e CROSS JOIN LATERAL (`+f.own(former)+`) own
 		WHERE i.tenant_id = @tenant_id AND i.batch_id = @batch_id AND i.outcome = @outcome`,
 		pgx.NamedArgs{
-			"tenant_id": tenantID, "authorizer_id": batch.AuthorizerID, "batch_id": batch.ID, "outcome": f.outcome,
-			"actual": f.mustBe(batch), "keep_reasons": f.keepReasons,
+			"tenant_id": w.tenantID, "authorizer_id": w.authorizerID, "batch_id": former.ID, "outcome": f.outcome,
+			"actual": f.mustBe(former), "reason": w.reason, "note": w.note, "now": w.now,
 		})
 	if err != nil {
 		return 0, fmt.Errorf("stage items: %w", err)

@@ -21,13 +21,13 @@ func insertBatch(ctx context.Context, tx pgx.Tx, w wishes) (int64, error) {
 	}
 	var wish int64
 	err := tx.QueryRow(ctx, `
-		INSERT INTO blacklist_batches (tenant_id, id, authorizer_id, wish, action, reason, until, actor_kind, actor_id, actor_name,
+		INSERT INTO blacklist_batches (tenant_id, id, authorizer_id, wish, action, reason, note, until, actor_kind, actor_id, actor_name,
 			total, skipped, created_at, ended_at, retry_of, undo_of)
-		VALUES (@tenant_id, @id, @authorizer_id, nextval('blacklist_wishes'), @action, @reason, @until, @actor_kind, @actor_id, @actor_name,
+		VALUES (@tenant_id, @id, @authorizer_id, nextval('blacklist_wishes'), @action, @reason, @note, @until, @actor_kind, @actor_id, @actor_name,
 			@total, @skipped, @now, @ended_at, @retry_of, @undo_of)
 		RETURNING wish`,
 		pgx.NamedArgs{
-			"tenant_id": w.tenantID, "id": w.batchID, "authorizer_id": w.authorizerID, "action": w.action, "reason": w.reason, "until": w.until,
+			"tenant_id": w.tenantID, "id": w.batchID, "authorizer_id": w.authorizerID, "action": w.action, "reason": w.reason, "note": w.note, "until": w.until,
 			"actor_kind": by.Kind, "actor_id": by.ID, "actor_name": by.Name,
 			"total": w.list.given, "skipped": w.list.skipped(), "now": w.now, "ended_at": endedAt, "retry_of": w.retryOf, "undo_of": w.undoOf,
 		}).Scan(&wish)
@@ -58,10 +58,10 @@ func insertItems(ctx context.Context, tx pgx.Tx, w wishes) (listed, error) {
 // of which batch they are. The openids never leave the database.
 func upsertEntries(ctx context.Context, tx pgx.Tx, w wishes, wish int64) (map[uuid.UUID]counts, error) {
 	args := pgx.NamedArgs{
-		"tenant_id": w.tenantID, "authorizer_id": w.authorizerID, "want": w.action.want(), "until": w.until, "reason": w.reason,
+		"tenant_id": w.tenantID, "authorizer_id": w.authorizerID, "want": w.action.want(), "until": w.until, "reason": w.reason, "note": w.note,
 		"by": w.by.Actor(), "now": w.now, "wish": wish, "batch_id": w.batchID,
 	}
-	source := `SELECT openid, @reason::text AS reason FROM blacklist_items WHERE tenant_id = @tenant_id AND batch_id = @batch_id`
+	source := `SELECT openid, @reason::text AS reason, @note::text AS note, @until::timestamptz AS until FROM blacklist_items WHERE tenant_id = @tenant_id AND batch_id = @batch_id`
 	if w.list.staged > 0 {
 		source = stagedWishes
 	}
@@ -69,12 +69,12 @@ func upsertEntries(ctx context.Context, tx pgx.Tx, w wishes, wish int64) (map[uu
 	// In the order in which everybody locks entries, see the migration.
 	err := tx.QueryRow(ctx, `
 		WITH written AS (
-			INSERT INTO blacklist_entries AS e (tenant_id, authorizer_id, openid, want, want_until, reason, wanted_by, wanted_at, wish, batch_id, pending)
-			SELECT @tenant_id, @authorizer_id, o.openid, @want, @until, o.reason, @by, @now, @wish, @batch_id, true
+			INSERT INTO blacklist_entries AS e (tenant_id, authorizer_id, openid, want, want_until, reason, note, wanted_by, wanted_at, wish, batch_id, pending)
+			SELECT @tenant_id, @authorizer_id, o.openid, @want, o.until, o.reason, o.note, @by, @now, @wish, @batch_id, true
 			FROM (`+source+`) o ORDER BY o.openid
 			ON CONFLICT (tenant_id, authorizer_id, openid) DO UPDATE SET
-				want = excluded.want, want_until = excluded.want_until, reason = excluded.reason, wanted_by = excluded.wanted_by,
-				wanted_at = excluded.wanted_at, wish = excluded.wish, batch_id = excluded.batch_id, pending = true,
+				want = excluded.want, want_until = excluded.want_until, reason = excluded.reason, note = excluded.note,
+				wanted_by = excluded.wanted_by, wanted_at = excluded.wanted_at, wish = excluded.wish, batch_id = excluded.batch_id, pending = true,
 				replaced_batch_id = CASE WHEN e.pending THEN e.batch_id END, errcode = NULL, rid = ''
 			WHERE e.wish IS NULL OR e.wish < excluded.wish
 			RETURNING replaced_batch_id

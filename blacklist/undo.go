@@ -3,11 +3,9 @@ package blacklist
 import (
 	"context"
 	"errors"
-	"fmt"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/wechat-steward/steward/tenant"
 )
@@ -31,8 +29,8 @@ type UndoRequest struct {
 // has wished otherwise, or done otherwise at WeChat as far as our copy knows, since. So undoing twice finds nothing the second
 // time. A batch under way is refused: cancel it first.
 //
-// People who are blocked again get back the reason and the end that their block had before: the reason unless the request gives
-// another, the end unless it has passed. These stand with their entries only; the batch knows of none.
+// People who are blocked again get back the reason, the note and the end that their block had before: the reason unless the
+// request gives another, the end unless it has passed. These stand with their entries and items; the batch knows of none.
 //
 // The second result and the errors are those of [Service.Block], and the errors above.
 func (s *Service) Undo(ctx context.Context, p tenant.Principal, tenantID, batchID uuid.UUID, req UndoRequest) (Batch, bool, error) {
@@ -48,7 +46,7 @@ func (s *Service) Undo(ctx context.Context, p tenant.Principal, tenantID, batchI
 			}
 			return nil
 		},
-		outcome: Done, asLeft: true, finish: restoreBlocks,
+		outcome: Done, asLeft: true, own: ownOfFormer,
 	})
 }
 
@@ -59,21 +57,12 @@ func (a Action) opposite() Action {
 	return ActionBlock
 }
 
-// restoreBlocks gives the people whom an undo blocks again the reason and the end of the block that the undone batch ended.
-func restoreBlocks(ctx context.Context, tx pgx.Tx, former Batch, w wishes) error {
-	if w.action != ActionBlock {
-		return nil
+// ownOfFormer gives the people whom an undo blocks again the reason, the note and the end of the block that the undone batch ended.
+func ownOfFormer(undone Batch) string {
+	if undone.Action == ActionBlock {
+		return `SELECT NULL::text AS reason, NULL::text AS note, NULL::timestamptz AS until`
 	}
-	const wishOf = `(SELECT wish FROM blacklist_batches WHERE tenant_id = $1 AND id = `
-	_, err := tx.Exec(ctx, `
-		UPDATE blacklist_entries e SET (reason, want_until) = (
-			SELECT coalesce(nullif(e.reason, ''), f.reason, ''), CASE WHEN f.action = 'block' AND f.until > $5 THEN f.until END
-			FROM (SELECT) one LEFT JOIN LATERAL (`+formerWish(wishOf+`$3)`)+`) f ON true
-		)
-		WHERE e.tenant_id = $1 AND e.authorizer_id = $2 AND e.pending AND e.wish = `+wishOf+`$4)`,
-		w.tenantID, w.authorizerID, former.ID, w.batchID, w.now)
-	if err != nil {
-		return fmt.Errorf("restore blocks: %w", err)
-	}
-	return nil
+	return `
+		SELECT CASE WHEN @reason = '' THEN nullif(f.reason, '') END AS reason, nullif(f.note, '') AS note, CASE WHEN f.action = 'block' AND f.until > @now THEN f.until END AS until
+		FROM (SELECT) one LEFT JOIN LATERAL (` + formerWish("e.wish") + `) f ON true`
 }

@@ -18,14 +18,18 @@ const MaxFileOpenIDs = 1_000_000
 
 // Upload says whom to block or unblock by a file.
 type Upload struct {
-	// File is CSV in UTF-8, with or without a byte order mark. The openids stand in the column that the first line calls
-	// openid, or in the first column if it calls none so; a column that it calls reason says why for each of them, and the
-	// others are not looked at. Rows whose openid is blank or came before count as skipped.
+	// File is CSV. The openids stand in the column that the first line calls openid, or in the first column if it calls none
+	// so; columns that it calls reason and note say why for each of them, and the others are not looked at. Rows whose openid
+	// is blank or came before count as skipped.
 	//
 	// It is read once, while the request is being written, and never held in memory as a whole.
 	File io.Reader
-	// Reason, Until and IdempotencyKey are as in [Request]. Reason is for the rows that have none of their own.
+	// Charset is that of the file. Empty: it is found out, from a byte order mark or from the first line that can be
+	// in one charset only.
+	Charset Charset
+	// Reason, Note, Until and IdempotencyKey are as in [Request]. Reason and Note are for the rows that have none of their own.
 	Reason         string
+	Note           string
 	Until          *time.Time
 	IdempotencyKey string
 }
@@ -52,7 +56,7 @@ func (s *Service) wishFile(ctx context.Context, p tenant.Principal, tenantID uui
 	if err != nil {
 		return Batch{}, false, fmt.Errorf("%s file: %w", action, err)
 	}
-	req := Request{Reason: up.Reason, Until: up.Until}
+	req := up.request()
 	w, refusal := s.newWishes(ctx, p, tenantID, account, action, req)
 	if refusal != nil && up.IdempotencyKey == "" {
 		return Batch{}, false, fmt.Errorf("%s file: %w", action, refusal)
@@ -67,12 +71,12 @@ func (s *Service) wishFile(ctx context.Context, p tenant.Principal, tenantID uui
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		// The file comes as slowly as its sender likes, so all of it is there before anything is locked.
 		content := sha256.New()
-		w.list, err = stage(ctx, tx, io.TeeReader(up.File, content))
+		w.list, err = stage(ctx, tx, io.TeeReader(up.File, content), up.Charset)
 		if err != nil {
 			return err
 		}
 		fingerprint := func() []byte {
-			return fingerprintOf("file", string(req.fingerprint(action, account.AppID)), string(content.Sum(nil)))
+			return up.fingerprint(req.fingerprint(action, account.AppID), content.Sum(nil))
 		}
 		batch, replayed, err = onceIn(ctx, tx, w, up.IdempotencyKey, fingerprint, func(tx pgx.Tx) (Batch, error) {
 			if refusal != nil {
@@ -88,33 +92,59 @@ func (s *Service) wishFile(ctx context.Context, p tenant.Principal, tenantID uui
 	return batch, replayed, nil
 }
 
+// request is what an upload asks for beside its file.
+func (u Upload) request() Request {
+	return Request{Reason: u.Reason, Note: u.Note, Until: u.Until}
+}
+
+// fingerprint is the same for uploads that ask the same by the same file. What a field that came later adds to it is left out
+// where the field is empty, so that whoever repeats a request of an older version is understood.
+func (u Upload) fingerprint(request, content []byte) []byte {
+	fields := []string{"file", string(request), string(content)}
+	if u.Charset != "" {
+		fields = append(fields, string(u.Charset))
+	}
+	return fingerprintOf(fields...)
+}
+
 const createStage = `
-	CREATE TEMPORARY TABLE blacklist_upload (openid text COLLATE "C" NOT NULL, seq integer NOT NULL, reason text NOT NULL) ON COMMIT DROP`
+	CREATE TEMPORARY TABLE blacklist_upload (
+		openid text COLLATE "C" NOT NULL, seq integer NOT NULL, reason text, note text, until timestamptz
+	) ON COMMIT DROP`
 
 // stage copies the rows of a file into a table that ends with the transaction.
-func stage(ctx context.Context, tx pgx.Tx, file io.Reader) (listed, error) {
-	rows, err := newFileRows(file)
+func stage(ctx context.Context, tx pgx.Tx, file io.Reader, charset Charset) (listed, error) {
+	rows, err := newFileRows(file, charset)
 	if err != nil {
 		return listed{}, err
 	}
-	if _, err := tx.Exec(ctx, createStage); err != nil {
-		return listed{}, fmt.Errorf("stage file: %w", err)
-	}
-	n, err := tx.CopyFrom(ctx, pgx.Identifier{"blacklist_upload"}, []string{"openid", "seq", "reason"}, rows)
-	if rows.failed != nil { // what the database says then is that it got no more rows
-		return listed{}, rows.failed
-	}
+	staged, err := copyRows(ctx, tx, rows)
 	if err != nil {
-		return listed{}, fmt.Errorf("stage file: %w", err)
+		return listed{}, err
 	}
-	return listed{given: rows.given, staged: int(n)}, nil
+	return listed{given: rows.given, staged: staged}, nil
 }
 
-// insertStagedItems stores an item for each openid of the file, in the place where it came first.
+// copyRows makes that table, and returns how many rows it has then.
+func copyRows(ctx context.Context, tx pgx.Tx, rows *fileRows) (int, error) {
+	if _, err := tx.Exec(ctx, createStage); err != nil {
+		return 0, fmt.Errorf("stage file: %w", err)
+	}
+	n, err := tx.CopyFrom(ctx, pgx.Identifier{"blacklist_upload"}, []string{"openid", "seq", "reason", "note"}, rows)
+	if rows.failed != nil { // what the database says then is that it got no more rows
+		return 0, rows.failed
+	}
+	if err != nil {
+		return 0, fmt.Errorf("stage file: %w", err)
+	}
+	return int(n), nil
+}
+
+// insertStagedItems stores an item for each openid of the file, in the place where it came first, with what it has of its own.
 func insertStagedItems(ctx context.Context, tx pgx.Tx, w wishes) (listed, error) {
 	tag, err := tx.Exec(ctx, `
-		INSERT INTO blacklist_items (tenant_id, batch_id, seq, openid)
-		SELECT DISTINCT ON (openid) $1::uuid, $2::uuid, seq, openid FROM blacklist_upload ORDER BY openid, seq`, w.tenantID, w.batchID)
+		INSERT INTO blacklist_items (tenant_id, batch_id, seq, openid, reason, note, until)
+		SELECT DISTINCT ON (openid) $1::uuid, $2::uuid, seq, openid, reason, note, until FROM blacklist_upload ORDER BY openid, seq`, w.tenantID, w.batchID)
 	if err != nil {
 		return listed{}, fmt.Errorf("insert items: %w", err)
 	}
@@ -127,6 +157,7 @@ func insertStagedItems(ctx context.Context, tx pgx.Tx, w wishes) (listed, error)
 	return list, nil
 }
 
-// stagedWishes are the openids of the file with their reasons.
+// stagedWishes are the openids of the file with what is to stand in their entries.
 const stagedWishes = `
-	SELECT DISTINCT ON (openid) openid, coalesce(nullif(reason, ''), @reason) AS reason FROM blacklist_upload ORDER BY openid, seq`
+	SELECT DISTINCT ON (openid) openid, coalesce(reason, @reason) AS reason, coalesce(note, @note) AS note, coalesce(until, @until) AS until
+	FROM blacklist_upload ORDER BY openid, seq`

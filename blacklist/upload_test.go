@@ -69,6 +69,8 @@ func TestUpload(t *testing.T) {
 			"OneColumn":             {"oA\noB\n", []string{"oA", "oB"}, 0},
 			"NoNewlineAtEnd":        {"oA\noB", []string{"oA", "oB"}, 0},
 			"WindowsLines":          {"oA\r\noB\r\n", []string{"oA", "oB"}, 0},
+			"OldMacintoshLines":     {"openid,x\roA,\"\r\"\roB\r", []string{"oA", "oB"}, 0},
+			"LinesConvertedTwice":   {"oA\r\r\noB\r\r\n", []string{"oA", "oB"}, 0},
 			"ByteOrderMark":         {"\ufeffoA\noB\n", []string{"oA", "oB"}, 0},
 			"ByteOrderMarkAndNames": {"\ufeffOpenID,name\r\noA,x\r\n", []string{"oA"}, 0},
 			"OneOpenIDOfTwoBytes":   {"oA", []string{"oA"}, 0},
@@ -129,22 +131,32 @@ func TestUpload(t *testing.T) {
 			"NamesUnknown": {
 				"用户,昵称\noA,x\n", []blacklist.WrongLine{{1, noOpenID + "; if this line names the columns, call one openid"}},
 			},
-			"NameTwice":   {"openid,openid\noA,oB\n", []blacklist.WrongLine{{1, "calls two columns openid, or two reason"}}},
-			"ReasonTwice": {"openid,reason,reason\noA,x,y\n", []blacklist.WrongLine{{1, "calls two columns openid, or two reason"}}},
+			"NameTwice":   {"openid,openid\noA,oB\n", []blacklist.WrongLine{{1, "calls two columns openid, reason or note"}}},
+			"ReasonTwice": {"openid,reason,reason\noA,x,y\n", []blacklist.WrongLine{{1, "calls two columns openid, reason or note"}}},
 			"SeveralLines": {
 				"oA\no B\n\"oC\nx\"\noD\n" + strings.Repeat("o", 129) + "\n", []blacklist.WrongLine{{2, noOpenID}, {3, noOpenID}, {6, noOpenID}},
 			},
+			"NamesAgain":    {"openid,reason\noA,x\nOpenID,reason\noB,y\n", []blacklist.WrongLine{{3, "names the columns once more: take it out"}}},
 			"Semicolons":    {"oA;x\noB;y\n", []blacklist.WrongLine{{1, noOpenID + "; if this line names the columns, call one openid"}, {2, noOpenID}}},
 			"Formula":       {"oA\n=1+1\n", []blacklist.WrongLine{{2, noOpenID}}},
 			"ReasonTooLong": {"openid,reason\noA," + strings.Repeat("垃", 501) + "\n", []blacklist.WrongLine{{2, "its reason has more than 500 characters, or NUL"}}},
 			"ReasonWithNUL": {"openid,reason\noA,a\x00b\n", []blacklist.WrongLine{{2, "its reason has more than 500 characters, or NUL"}}},
 			"BareQuote":     {"oA\no\"B\noC\no D\n", []blacklist.WrongLine{{2, "has a quotation mark that is not closed, or not doubled"}, {4, noOpenID}}},
 			"OpenQuote":     {"oA\n\"oB\noC\n", []blacklist.WrongLine{{2, "has a quotation mark that is not closed, or not doubled"}}},
-			"GBK":           {"openid,reason\noA,x\noB," + gbk + "\n", []blacklist.WrongLine{{3, "is not UTF-8: in Excel, save as \"CSV UTF-8\""}}},
-			"GBKInNames":    {gbk + ",openid\nx,oA\n", []blacklist.WrongLine{{1, "is not UTF-8: in Excel, save as \"CSV UTF-8\""}}},
-			"UTF16":         {"\xff\xfeo\x00A\x00\n\x00", []blacklist.WrongLine{{1, "is UTF-16, not UTF-8: in Excel, save as \"CSV UTF-8\""}}},
-			"HugeLine":      {"oA\noB\n" + strings.Repeat("o", 100<<10), []blacklist.WrongLine{{3, "has more than 64 KB: is a quotation mark never closed?"}}},
-			"HugeQuote":     {"oA\n\"" + strings.Repeat("oB\n", 100<<10), nil},
+			"OtherCharset":  {"openid,reason\noA,x\noB,caf\xe9\n", []blacklist.WrongLine{{3, "is neither UTF-8 nor GBK: in Excel, save as \"CSV UTF-8\""}}},
+			"MarkThenGBK":   {"\ufeffopenid,reason\noA," + gbk + "\n", []blacklist.WrongLine{{2, "is not UTF-8: in Excel, save as \"CSV UTF-8\""}}},
+			"DamagedUTF16":  {"\xff\xfeo\x00A\x00\n\x00o\x00\x00\xd8\n\x00", []blacklist.WrongLine{{2, "is not UTF-16"}}},
+			"GBKAfterUTF8": {
+				"openid,reason\noA,垃圾\noB,x\noC," + gbk + "\n",
+				[]blacklist.WrongLine{{4, "is GBK, but line 2 is UTF-8: save all of it in one of them; or, if it is all the same, name the charset"}},
+			},
+			"UTF8AfterGBK": {
+				"openid,reason\noA," + gbk + "\noB,x\noC,垃圾\n",
+				[]blacklist.WrongLine{{4, "is UTF-8, but line 2 is GBK: save all of it in one of them; or, if it is all the same, name the charset"}},
+			},
+			"DamagedGBK": {"openid,reason\noA," + gbk + "\noB,\xff\n", []blacklist.WrongLine{{3, "is not GBK"}}},
+			"HugeLine":   {"oA\noB\n" + strings.Repeat("o", 100<<10), []blacklist.WrongLine{{3, "has more than 64 KB: is a quotation mark never closed?"}}},
+			"HugeQuote":  {"oA\n\"" + strings.Repeat("oB\n", 100<<10), nil},
 		} {
 			wrong := b.refused(t, want.file)
 			if want.lines != nil {

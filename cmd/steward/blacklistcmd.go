@@ -82,8 +82,11 @@ func (a blacklistAccount) client(p *program) (*apiClient, error) {
 type blacklistFile struct {
 	blacklistAccount `embed:""`
 
-	File           string `required:"" placeholder:"people.csv" help:"CSV in UTF-8: the openids stand in the column openid, or in the first one. -: standard input."`
+	File           string `required:"" placeholder:"people.csv" help:"CSV: the openids stand in the column openid, or in the first one. -: standard input."`
+	Charset        string `enum:",utf-8,gbk,utf-16" default:"" help:"utf-8, gbk or utf-16. Default: Steward finds it out."`
 	Reason         string `help:"Why, for those who have no reason in the file."`
+	Note           string `help:"A note, for those who have none in the file."`
+	DryRun         bool   `help:"Only print what would be done, and which lines of the file are wrong. Exit code 0: none is."`
 	Wait           bool   `default:"true" negatable:"" help:"Wait until every openid has its outcome. With --no-wait exit code 0 only says that the batch was taken on."`
 	IdempotencyKey string `placeholder:"KEY" help:"Makes it safe to run the same command again. Default: a new one each time."`
 }
@@ -122,18 +125,38 @@ func (cmd *blacklistFile) run(p *program, action string, query url.Values) error
 	if cmd.Reason != "" {
 		query.Set("reason", cmd.Reason)
 	}
+	if cmd.Note != "" {
+		query.Set("note", cmd.Note)
+	}
 	if cmd.IdempotencyKey == "" {
 		cmd.IdempotencyKey = uuid.NewString()
 	}
-	var file io.ReadCloser = os.Stdin
+	charset := ""
+	if cmd.Charset != "" {
+		charset = "; charset=" + cmd.Charset
+	}
+	file := os.Stdin
 	if cmd.File != "-" {
 		if file, err = os.Open(cmd.File); err != nil {
 			return &usageError{"--file: " + err.Error()}
 		}
 	}
 	defer file.Close()
+	sending := newSending(p, file)
+	send := func(into any) error {
+		defer sending.end()
+		return client.send(p.ctx, cmd.path(action)+"?"+query.Encode(), sending, "text/csv"+charset, cmd.IdempotencyKey, into)
+	}
+	if cmd.DryRun {
+		query.Set("dry_run", "true")
+		var preview api.Preview
+		if err := send(&preview); err != nil {
+			return err
+		}
+		return printPreview(p, preview)
+	}
 	var batch api.Batch
-	if err := client.send(p.ctx, cmd.path(action)+"?"+query.Encode(), file, cmd.IdempotencyKey, &batch); err != nil {
+	if err := send(&batch); err != nil {
 		return cmd.sendFailed(p, err)
 	}
 	fmt.Fprintf(p.stdout, "batch %s: %d openids taken on, %d blank or twice\n", batch.ID, batch.Counts.Total-batch.Counts.Skipped, batch.Counts.Skipped)
@@ -141,6 +164,41 @@ func (cmd *blacklistFile) run(p *program, action string, query url.Values) error
 		return nil
 	}
 	return cmd.follow(p, client, batch)
+}
+
+// printPreview says what a file would do.
+func printPreview(p *program, preview api.Preview) error {
+	c := preview.Counts
+	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	for _, count := range []struct {
+		name string
+		n    int
+	}{
+		{"total", c.Total},
+		{"would change", c.WouldChange},
+		{"already so", c.Already},
+		{"unknown", c.Unknown},
+		{"wished for otherwise", c.PendingOther},
+		{"on another account", c.BelongsElsewhere},
+		{"wrong lines", c.Malformed},
+		{"twice", c.Duplicates},
+		{"blank", c.Blank},
+	} {
+		fmt.Fprintf(table, "%s\t%d\n", count.name, count.n)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, elsewhere := range preview.Elsewhere {
+		fmt.Fprintf(p.stdout, "elsewhere\t%s\t%s\n", elsewhere.Openid, elsewhere.Appid)
+	}
+	for _, wrong := range preview.WrongLines {
+		fmt.Fprintf(p.stdout, "wrong\tline %d\t%s\n", wrong.Line, wrong.Why)
+	}
+	if c.Malformed > 0 {
+		return fmt.Errorf("wrong lines: %d; with them the file would be refused as a whole", c.Malformed)
+	}
+	return nil
 }
 
 // sendFailed says what is known of a batch that nobody confirmed.
@@ -219,6 +277,7 @@ type blacklistFilters struct {
 	Actual  string `enum:"blocked,unblocked,unknown,any" default:"blocked" help:"What is the case at WeChat: blocked, unblocked, unknown or any."`
 	Prefix  string `help:"Only openids that begin with this."`
 	Reason  string `help:"Only with this in the reason."`
+	Note    string `help:"Only with this in the note."`
 	By      string `help:"Only if whoever asked last has this in the name."`
 	Want    string `enum:",blocked,unblocked,nothing" default:"" help:"Only if this was asked for last: blocked, unblocked or nothing."`
 	Pending bool   `help:"Only those whose wish has not been sent yet."`
@@ -227,7 +286,7 @@ type blacklistFilters struct {
 
 func (f blacklistFilters) query() url.Values {
 	query := url.Values{"actual": {f.Actual}}
-	for name, value := range map[string]string{"q": f.Prefix, "reason": f.Reason, "by": f.By, "want": f.Want} {
+	for name, value := range map[string]string{"q": f.Prefix, "reason": f.Reason, "note": f.Note, "by": f.By, "want": f.Want} {
 		if value != "" {
 			query.Set(name, value)
 		}

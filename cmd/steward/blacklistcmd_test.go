@@ -67,6 +67,46 @@ func TestBlacklistCommand(t *testing.T) {
 		require.Empty(t, b.sim.Blacklisted(appid))
 	})
 
+	t.Run("SendsFilesInGBKAsTheyAre", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		appid, openids := b.connect(2, "1", "2")
+		// The reasons are 垃圾 and 陆; the second could be ½ in UTF-8.
+		p := b.cli(appid, "block", "--file", fileOf(t, "openid,reason\r\n"+openids[0]+",\xc0\xac\xbb\xf8\r\n"))
+		require.Zero(t, p.code, p.stderr)
+		p = b.cli(appid, "block", "--charset", "gbk", "--file", fileOf(t, "openid,reason\r\n"+openids[1]+",\xc2\xbd\r\n"))
+		require.Zero(t, p.code, p.stderr)
+		list := b.cli(appid, "list").stdout.String()
+		require.Regexp(t, openids[0]+` .* 垃圾\n`, list)
+		require.Regexp(t, openids[1]+` .* 陆\n`, list)
+	})
+
+	t.Run("DryRunPrintsCountsAndWrongLinesAndDoesNothing", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		appid, openids := b.connect(3, "1", "2")
+		p := b.cli(appid, "block", "--dry-run", "--file", fileOf(t, strings.Join(openids, "\n")+"\n"+openids[0]+"\n"))
+		require.Zero(t, p.code, p.stderr)
+		require.Regexp(t, `^total +4\nwould change +0\n(?s:.*)\nunknown +3\n(?s:.*)\ntwice +1\nblank +0\n$`, p.stdout.String())
+		p = b.cli(appid, "unblock", "--dry-run", "--file", fileOf(t, "oA\no B\n"))
+		require.Equal(t, 1, p.code)
+		require.Contains(t, p.stdout.String(), "\nwrong\tline 2\tis no openid")
+		require.Contains(t, p.stderr.String(), "wrong lines: 1; with them the file would be refused as a whole")
+		require.Zero(t, b.count(`SELECT count(*) FROM blacklist_batches`))
+	})
+
+	t.Run("SaysHowMuchOfALargeFileIsSent", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		appid, _ := b.connect(3, "1", "2")
+		large := fileOf(t, strings.Repeat("oA,"+strings.Repeat("x", 1000)+"\n", 3000))
+		p := b.cli(appid, "block", "--dry-run", "--file", large)
+		require.Zero(t, p.code, p.stderr)
+		require.Regexp(t, `^1\.\d of 2\.9 MB sent \(\d\d%\)\n(?s:.*)\nall 2\.9 MB sent, waiting until they are stored\n$`, p.stderr.String())
+		require.LessOrEqual(t, strings.Count(p.stderr.String(), "\n"), 11)
+		require.NotContains(t, p.stderr.String(), "\x1b", "no bar where nobody looks")
+	})
+
 	t.Run("PrintsWhoFailedAndExitsOne", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
@@ -138,6 +178,7 @@ func TestBlacklistCommand(t *testing.T) {
 			"UntilUnblock": append([]string{"unblock", "--file", file, "--until", "2099-01-01T00:00:00Z"}, account...),
 			"Actual":       append([]string{"list", "--actual", "x"}, account...),
 			"Limit":        append([]string{"list", "--limit", "-1"}, account...),
+			"Charset":      append([]string{"block", "--file", file, "--charset", "big5"}, account...),
 			"BOM":          append([]string{"export", "--format", "ndjson", "--bom"}, account...),
 			"MissingKey":   append([]string{"list", "--key-file", file + "x"}, account...),
 		} {

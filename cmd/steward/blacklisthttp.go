@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/wechat-steward/steward/api"
@@ -98,8 +101,8 @@ func (c *apiClient) get(ctx context.Context, path string, into any) error {
 }
 
 // send posts a CSV file. It asks first, so that a file that will be refused is not sent in vain.
-func (c *apiClient) send(ctx context.Context, path string, file io.Reader, key string, into any) error {
-	header := http.Header{"Content-Type": {"text/csv"}, "Idempotency-Key": {key}, "Expect": {"100-continue"}}
+func (c *apiClient) send(ctx context.Context, path string, file io.Reader, contentType, key string, into any) error {
+	header := http.Header{"Content-Type": {contentType}, "Idempotency-Key": {key}, "Expect": {"100-continue"}}
 	res, err := c.do(ctx, http.MethodPost, path, io.NopCloser(file), header)
 	if err != nil {
 		return err
@@ -147,6 +150,80 @@ type progress struct {
 	drawn      bool
 }
 
+// sending is a file on its way to the server: it shows how much of it has been sent.
+type sending struct {
+	file io.Reader
+	size int64 // 0: nobody knows
+
+	mu   sync.Mutex // the file may be read while the answer is here already, if that is a refusal
+	show *progress
+	sent int64
+	said string
+	over bool
+}
+
+func newSending(p *program, file *os.File) *sending {
+	s := &sending{file: file, show: newProgress(p)}
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+		s.size = info.Size()
+	}
+	return s
+}
+
+func (s *sending) Read(p []byte) (int, error) {
+	n, err := s.file.Read(p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sent += int64(n)
+	s.update(errors.Is(err, io.EOF))
+	return n, err
+}
+
+// update draws the bar on a terminal; else it prints a line for every tenth of a file, or every ten megabytes where nobody knows
+// how large it is, and none for a file that is sent in no time.
+func (s *sending) update(whole bool) {
+	const megabyte, width = 1 << 20, 30
+	if s.over || !s.show.onTerminal && s.sent < megabyte {
+		return
+	}
+	text, step := fmt.Sprintf("%.1f MB sent", float64(s.sent)/megabyte), s.sent/(10*megabyte)
+	share := 0.0
+	if s.size > 0 {
+		share = min(float64(s.sent)/float64(s.size), 1)
+		text, step = fmt.Sprintf("%.1f of %.1f MB sent (%.0f%%)", float64(s.sent)/megabyte, float64(s.size)/megabyte, share*100), int64(share*10)
+	}
+	if whole {
+		text = fmt.Sprintf("all %.1f MB sent, waiting until they are stored", float64(s.sent)/megabyte)
+		share, step = 1, -1
+	}
+	if s.show.onTerminal {
+		s.show.draw(fmt.Sprintf("%s %s", bar(share, width), text))
+	} else if said := strconv.FormatInt(step, 10); said != s.said {
+		s.said = said
+		fmt.Fprintln(s.show.w, text)
+	}
+}
+
+// end leaves what has been shown as it is.
+func (s *sending) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+	s.show.end()
+}
+
+// bar is a bar of which a share is full.
+func bar(share float64, width int) string {
+	full := int(share * float64(width))
+	return "[" + strings.Repeat("#", full) + strings.Repeat(".", width-full) + "]"
+}
+
+// draw puts text in the place of what was drawn before.
+func (s *progress) draw(text string) {
+	fmt.Fprint(s.w, "\r\x1b[K"+text) // to the beginning of the line, and what stood there is gone
+	s.drawn = true
+}
+
 func newProgress(p *program) *progress {
 	show := &progress{w: p.stderr}
 	if file, is := p.stderr.(*os.File); is {
@@ -171,10 +248,7 @@ func (s *progress) update(b api.Batch) {
 		}
 	}
 	if s.onTerminal {
-		full := int(share * width)
-		// To the beginning of the line, and what stood there is gone.
-		fmt.Fprintf(s.w, "\r\x1b[K[%s%s] %3.0f%%  %d of %d, %d failed, %s", strings.Repeat("#", full), strings.Repeat(".", width-full), share*100, ended, c.Total, c.Failed, b.Status)
-		s.drawn = true
+		s.draw(fmt.Sprintf("%s %3.0f%%  %d of %d, %d failed, %s", bar(share, width), share*100, ended, c.Total, c.Failed, b.Status))
 		return
 	}
 	// Every tenth, and whenever the state changes.

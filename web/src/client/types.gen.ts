@@ -511,6 +511,10 @@ export type BlockRequest = {
     openids: OpenIds;
     reason?: string;
     /**
+     * For people, as reason is; for what is longer
+     */
+    note?: string;
+    /**
      * `true`: only tell what would be done, and do nothing
      */
     dry_run?: boolean;
@@ -524,6 +528,10 @@ export type RouteBlockRequest = {
     openids?: OpenIds;
     unionids?: UnionIds;
     reason?: string;
+    /**
+     * For people, as reason is; for what is longer
+     */
+    note?: string;
     /**
      * `true`: only tell where everything would go, and do nothing
      */
@@ -542,6 +550,10 @@ export type RouteUnblockRequest = {
     openids?: OpenIds;
     unionids?: UnionIds;
     reason?: string;
+    /**
+     * For people, as reason is; for what is longer
+     */
+    note?: string;
     /**
      * `true`: only tell where everything would go, and do nothing
      */
@@ -599,6 +611,10 @@ export type UnblockRequest = {
     openids: OpenIds;
     reason?: string;
     /**
+     * For people, as reason is; for what is longer
+     */
+    note?: string;
+    /**
      * `true`: only tell what would be done, and do nothing
      */
     dry_run?: boolean;
@@ -626,9 +642,13 @@ export type Preview = {
      */
     elsewhere: Array<Misplaced>;
     /**
-     * The first 100 that are malformed
+     * The first 100 that are malformed, of a request without a file
      */
     malformed: Array<Malformed>;
+    /**
+     * The first 100 lines of a file that are malformed
+     */
+    wrong_lines?: Array<WrongLine>;
 };
 
 /**
@@ -664,6 +684,14 @@ export type PreviewCounts = {
     blank: number;
 };
 
+export type WrongLine = {
+    /**
+     * Counted from 1
+     */
+    line: number;
+    why: string;
+};
+
 export type Misplaced = {
     openid: string;
     /**
@@ -691,6 +719,7 @@ export type HistoryEvent = {
     action: 'block' | 'unblock';
     outcome: Outcome;
     reason: string;
+    note?: string;
     until: string | null;
     /**
      * Who asked for it: name (kind)
@@ -726,6 +755,7 @@ export type BlacklistEntry = {
      */
     pending: boolean;
     reason: string;
+    note?: string;
     until: string | null;
     wanted_by: string;
     wanted_at: string | null;
@@ -788,6 +818,7 @@ export type Batch = {
     status: 'queued' | 'running' | 'paused' | 'done' | 'cancelled';
     counts: Counts;
     reason: string;
+    note?: string;
     until: string | null;
     /**
      * name (kind)
@@ -827,6 +858,14 @@ export type BatchPage = {
 export type BatchItem = {
     openid: string;
     outcome: Outcome;
+    /**
+     * Its own, or that of the batch
+     */
+    reason?: string;
+    /**
+     * Its own, or that of the batch
+     */
+    note?: string;
     /**
      * WeChat's; a failure without one belongs to another account, which the advice names, and WeChat was not asked
      */
@@ -1150,6 +1189,16 @@ export type OpenIdPrefix = string;
 export type FileReason = string;
 
 /**
+ * With a file only: `true` only tells what would be done, and which lines are wrong
+ */
+export type FileDryRun = boolean;
+
+/**
+ * With a file only
+ */
+export type FileNote = string;
+
+/**
  * Only entries that differ from what was asked for here because of something done outside Steward; `actual` is `any` then unless given
  */
 export type Drift = 'any' | 'unblocked_outside' | 'blocked_outside';
@@ -1173,6 +1222,11 @@ export type Failed = boolean;
  * Part of the reason
  */
 export type ReasonPart = string;
+
+/**
+ * Part of the note
+ */
+export type NotePart = string;
 
 /**
  * Part of the name of whoever asked for it last
@@ -1943,6 +1997,10 @@ export type ListBlacklistData = {
          */
         reason?: string;
         /**
+         * Part of the note
+         */
+        note?: string;
+        /**
          * Part of the name of whoever asked for it last
          */
         by?: string;
@@ -2012,6 +2070,10 @@ export type ExportBlacklistData = {
          * Part of the reason
          */
         reason?: string;
+        /**
+         * Part of the note
+         */
+        note?: string;
         /**
          * Part of the name of whoever asked for it last
          */
@@ -2101,6 +2163,14 @@ export type BlockData = {
          */
         reason?: string;
         /**
+         * With a file only
+         */
+        note?: string;
+        /**
+         * With a file only: `true` only tells what would be done, and which lines are wrong
+         */
+        dry_run?: boolean;
+        /**
          * With a file only: when the block ends by itself
          */
         until?: string;
@@ -2154,6 +2224,14 @@ export type UnblockData = {
          * With a file only
          */
         reason?: string;
+        /**
+         * With a file only
+         */
+        note?: string;
+        /**
+         * With a file only: `true` only tells what would be done, and which lines are wrong
+         */
+        dry_run?: boolean;
     };
     url: '/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/unblock';
 };

@@ -690,7 +690,7 @@ export const listBlacklistQueryKey = (options: Options<ListBlacklistData>) => cr
  * `actual` is what WeChat has as far as we know, `want` what was asked for here. `want` null: the merchant blocked by hand.
  * `synced_at` tells when WeChat's whole list was last read (see `pull`); pushes keep the copy true between pulls.
  *
- * Filters add up. For `want`, `pending`, `failed`, `reason` and `by` one entry after the other is looked at, for five seconds at most
+ * Filters add up. For `want`, `pending`, `failed`, `reason`, `note` and `by` one entry after the other is looked at, for five seconds at most
  * (`search-too-wide` after that); `q` and `actual` narrow that down.
  *
  */
@@ -715,7 +715,7 @@ export const listBlacklistInfiniteQueryKey = (options: Options<ListBlacklistData
  * `actual` is what WeChat has as far as we know, `want` what was asked for here. `want` null: the merchant blocked by hand.
  * `synced_at` tells when WeChat's whole list was last read (see `pull`); pushes keep the copy true between pulls.
  *
- * Filters add up. For `want`, `pending`, `failed`, `reason` and `by` one entry after the other is looked at, for five seconds at most
+ * Filters add up. For `want`, `pending`, `failed`, `reason`, `note` and `by` one entry after the other is looked at, for five seconds at most
  * (`search-too-wide` after that); `q` and `actual` narrow that down.
  *
  */
@@ -746,7 +746,7 @@ export const exportBlacklistQueryKey = (options: Options<ExportBlacklistData>) =
 /**
  * Our copy of the account's blacklist as a file, by openid
  *
- * All that the filters match, as of one moment. `csv` (RFC 4180, UTF-8) has the columns openid, want, actual, pending, reason, until, wanted_by, wanted_at,
+ * All that the filters match, as of one moment. `csv` (RFC 4180, UTF-8) has the columns openid, want, actual, pending, reason, note, until, wanted_by, wanted_at,
  * actual_at, batch_id, errcode and rid; `ndjson` has an entry of the list on each line. A CSV cell that a spreadsheet would take for a formula
  * (it begins with = + - @, a tab or a carriage return) has an apostrophe before it, which an upload to `block` and `unblock` takes off again.
  *
@@ -829,9 +829,9 @@ export const listHistoryInfiniteOptions = (options: Options<ListHistoryData>) =>
  *
  * With `dry_run` nothing is done and nothing stored: the answer says what would be done, and how openids are known here.
  *
- * As `text/csv` (UTF-8, at most 64 MB, `Content-Encoding: gzip` if you like) the body is a file of up to a million openids: in the column that its first line
- * calls `openid`, or in the first column; a column `reason` is taken for each of them. `reason` and `until` are parameters then. A file with
- * wrong lines is refused as a whole (`invalid-file`).
+ * As `text/csv` (UTF-8, GBK or UTF-16, at most 64 MB, `Content-Encoding: gzip` if you like) the body is a file of up to a million openids: in the column that its first line
+ * calls `openid`, or in the first column; columns `reason` and `note` are taken for each of them. `reason`, `note`, `until` and `dry_run` are parameters then.
+ * A file with wrong lines is refused as a whole (`invalid-file`); with `dry_run` they are listed.
  *
  */
 export const blockMutation = (options?: Partial<Options<BlockData>>): UseMutationOptions<BlockResponse, BlockError, Options<BlockData>> => {
@@ -1183,7 +1183,7 @@ export const resumeBatchMutation = (options?: Partial<Options<ResumeBatchData>>)
 /**
  * Ask once more for what has failed of a batch
  *
- * Makes a new batch (`retry_of`) with the same action, reason and until for the openids whose outcome is `failed`, without those for which
+ * Makes a new batch (`retry_of`) with the same action, reason, note and until for the openids whose outcome is `failed`, each with what it had of its own, without those for which
  * somebody has wished otherwise since. `nothing-to-retry` if there are none; `until-past` if the block would have ended.
  *
  */
@@ -1206,7 +1206,7 @@ export const retryBatchMutation = (options?: Partial<Options<RetryBatchData>>): 
  *
  * Makes a new batch (`undo_of`) that unblocks whom the batch blocked, or the other way round: exactly the openids whose outcome is `done`
  * (not `already`), without those that somebody has wished for or changed since. Whoever is blocked again gets back the end of the block
- * before, unless it has passed, and its reason, unless one is given here. `batch-not-ended` while the batch is under way: cancel it first.
+ * before, unless it has passed, its note, and its reason, unless one is given here. `batch-not-ended` while the batch is under way: cancel it first.
  * `nothing-to-undo` if nothing is left, so also the second time.
  *
  */
@@ -1274,7 +1274,7 @@ export const exportBatchItemsQueryKey = (options: Options<ExportBatchItemsData>)
 /**
  * What came of each openid as a file, in the order given
  *
- * As the export of a blacklist; `csv` has the columns openid, outcome, errcode, rid, advice and ended_at.
+ * As the export of a blacklist; `csv` has the columns openid, outcome, reason, note, errcode, rid, advice and ended_at.
  *
  */
 export const exportBatchItemsOptions = (options: Options<ExportBatchItemsData>) => queryOptions<ExportBatchItemsResponse, ExportBatchItemsError, ExportBatchItemsResponse, ReturnType<typeof exportBatchItemsQueryKey>>({
