@@ -14,6 +14,8 @@ const (
 	mostUnrecorded = 2 * mostCalls
 	// readAhead is how many pending entries are read at a time.
 	readAhead = 4 * mostCalls * wechat.MaxBatch
+	// recordWithin is how long a list that came back waits for others, so that one statement records them all.
+	recordWithin = 50 * time.Millisecond
 )
 
 // landed is one list that came back from WeChat.
@@ -38,6 +40,7 @@ type pushing struct {
 	flying     map[string]bool // openids in the air, or back and not recorded
 	calls      int             // lists in the air
 	unrecorded []landed
+	overdue    <-chan time.Time // when the first of them has waited long enough; nil: none waits, or one has
 	recording  bool
 
 	landings chan landed
@@ -82,7 +85,7 @@ func (p *pushing) pass(ctx, slice context.Context) error {
 			}
 			p.send(ctx, list)
 		}
-		if !p.recording && len(p.unrecorded) > 0 && p.err == nil {
+		if p.mayRecord() {
 			p.record(ctx)
 		}
 		if p.calls == 0 && !p.recording && (len(p.unrecorded) == 0 || p.err != nil) {
@@ -96,6 +99,12 @@ func (p *pushing) pass(ctx, slice context.Context) error {
 // mayCall tells whether another call may be made.
 func (p *pushing) mayCall(ctx, slice context.Context) bool {
 	return p.stop == nil && p.err == nil && !p.held && !p.stale && ctx.Err() == nil && slice.Err() == nil && len(p.unrecorded) < mostUnrecorded
+}
+
+// mayRecord tells whether to record what has come back: half of what is in the air at a time, or what others would have to
+// be waited for.
+func (p *pushing) mayRecord() bool {
+	return !p.recording && len(p.unrecorded) > 0 && p.err == nil && (p.overdue == nil || p.calls == 0 || len(p.unrecorded) >= p.window.n/2)
 }
 
 // refill reads more pending entries when the queue runs low.
@@ -172,6 +181,8 @@ func (p *pushing) await(ctx context.Context) {
 	select {
 	case <-p.trouble:
 		p.window.shrink()
+	case <-p.overdue:
+		p.overdue = nil
 	case back := <-p.landings:
 		p.calls--
 		p.land(ctx, back)
@@ -208,6 +219,9 @@ func (p *pushing) land(ctx context.Context, back landed) {
 		delete(p.flying, e.openid)
 	}
 	if len(told) > 0 {
+		if len(p.unrecorded) == 0 {
+			p.overdue = time.After(recordWithin)
+		}
 		p.unrecorded = append(p.unrecorded, landed{list: told, tried: t, began: back.began})
 		p.width.learn(t.refusal != nil)
 	}
