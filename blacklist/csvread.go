@@ -66,6 +66,7 @@ type fileRows struct {
 	openid       int
 	reason, note int  // columns, too; -1: there is none
 	begun, ended bool // whether the first record has been read, and the last
+	next         int  // the line on which the next row begins, or an empty line before it
 	lenient      bool
 	given, blank int
 	row          []any
@@ -81,7 +82,7 @@ func newFileRows(file io.Reader, named Charset) (*fileRows, error) {
 	}
 	limit := &rowLimit{from: &lineEnds{from: utf}}
 	buffered := bufio.NewReader(limit)
-	r := &fileRows{text: text, csv: csv.NewReader(buffered), limit: limit, reason: -1, note: -1, row: make([]any, 4)}
+	r := &fileRows{text: text, csv: csv.NewReader(buffered), limit: limit, next: 1, reason: -1, note: -1, row: make([]any, 4)}
 	r.csv.FieldsPerRecord = -1 // rows that break off early are blank
 	r.csv.ReuseRecord = true
 	if text.charset == CharsetUTF16 && hasTabs(buffered) {
@@ -107,8 +108,9 @@ func (r *fileRows) Next() bool {
 		case errors.Is(err, io.EOF):
 			r.end()
 		case errors.Is(err, errRowTooLong):
-			r.fail(r.limit.lines+1, whyTooLong)
+			r.fail(r.next, whyTooLong)
 		case errors.As(err, &unreadable):
+			r.next = unreadable.Line + 1
 			r.wrong.add(unreadable.StartLine, whyQuotes)
 		case err != nil:
 			r.failed = fmt.Errorf("read file: %w", err)
@@ -123,6 +125,10 @@ func (r *fileRows) Next() bool {
 // the columns.
 func (r *fileRows) take(record []string) bool {
 	line, _ := r.csv.FieldPos(0)
+	r.next = line + 1
+	for _, cell := range record {
+		r.next += strings.Count(cell, "\n")
+	}
 	if cell, why := r.text.decode(record, line, r.openid, r.reason, r.note); why != "" {
 		line, _ := r.csv.FieldPos(cell)
 		r.fail(line, why)
@@ -238,7 +244,6 @@ type rowLimit struct {
 	from  io.Reader
 	read  int64
 	began int64 // where the row begins that is being read
-	lines int   // that have ended so far
 }
 
 func (l *rowLimit) Read(p []byte) (int, error) {
@@ -247,7 +252,6 @@ func (l *rowLimit) Read(p []byte) (int, error) {
 	}
 	n, err := l.from.Read(p)
 	l.read += int64(n)
-	l.lines += bytes.Count(p[:n], []byte{'\n'})
 	return n, err
 }
 

@@ -26,8 +26,9 @@ type RetryRequest struct {
 }
 
 // Retry asks once more for what has failed of a batch: the same action with the same reason, note and until, in a batch of its
-// own whose RetryOf is the first one; each openid keeps those that it had of its own. It leaves out whom somebody has wished for otherwise since, an earlier retry included, so that
-// nothing is tried twice at a time. The batch may be under way: then what fails later can be retried later.
+// own whose RetryOf is the first one; each openid keeps those that it had of its own. It leaves out whom somebody has wished for
+// otherwise since, an earlier retry included, so that nothing is tried twice at a time. The batch may be under way: then what
+// fails later can be retried later.
 //
 // The second result and the errors are those of [Service.Block], and the errors above.
 func (s *Service) Retry(ctx context.Context, p tenant.Principal, tenantID, batchID uuid.UUID, req RetryRequest) (Batch, bool, error) {

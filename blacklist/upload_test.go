@@ -156,13 +156,15 @@ func TestUpload(t *testing.T) {
 			},
 			"DamagedGBK": {"openid,reason\noA," + gbk + "\noB,\xff\n", []blacklist.WrongLine{{3, "is not GBK"}}},
 			"HugeLine":   {"oA\noB\n" + strings.Repeat("o", 100<<10), []blacklist.WrongLine{{3, "has more than 64 KB: is a quotation mark never closed?"}}},
-			"HugeQuote":  {"oA\n\"" + strings.Repeat("oB\n", 100<<10), nil},
+			"HugeQuote":  {"oA\n\"" + strings.Repeat("oB\n", 100<<10), []blacklist.WrongLine{{2, "has more than 64 KB: is a quotation mark never closed?"}}},
+			"HugeQuoteLater": {
+				"oA,\"x\r\ny\"\no\"B\n\"" + strings.Repeat("oB\n", 100<<10),
+				[]blacklist.WrongLine{{3, "has a quotation mark that is not closed, or not doubled"}, {4, "has more than 64 KB: is a quotation mark never closed?"}},
+			},
 		} {
 			wrong := b.refused(t, want.file)
-			if want.lines != nil {
-				require.Equal(t, want.lines, wrong.Lines, name)
-				require.Equal(t, len(want.lines), wrong.Total, name)
-			}
+			require.Equal(t, want.lines, wrong.Lines, name)
+			require.Equal(t, len(want.lines), wrong.Total, name)
 		}
 		var rows int
 		require.NoError(t, b.Pool.QueryRow(t.Context(), `

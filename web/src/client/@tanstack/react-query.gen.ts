@@ -829,8 +829,8 @@ export const listHistoryInfiniteOptions = (options: Options<ListHistoryData>) =>
  *
  * With `dry_run` nothing is done and nothing stored: the answer says what would be done, and how openids are known here.
  *
- * As `text/csv` (UTF-8, GBK or UTF-16, at most 64 MB, `Content-Encoding: gzip` if you like) the body is a file of up to a million openids: in the column that its first line
- * calls `openid`, or in the first column; columns `reason` and `note` are taken for each of them. `reason`, `note`, `until` and `dry_run` are parameters then.
+ * As `text/csv` (UTF-8, GBK or UTF-16, at most 64 MB, `Content-Encoding: gzip` if you like) the body is a file of up to a million openids:
+ * in the column that its first line calls `openid`, or in the first column; columns `reason` and `note` are taken for each of them. `reason`, `note`, `until` and `dry_run` are parameters then.
  * A file with wrong lines is refused as a whole (`invalid-file`); with `dry_run` they are listed.
  *
  */
@@ -1183,8 +1183,8 @@ export const resumeBatchMutation = (options?: Partial<Options<ResumeBatchData>>)
 /**
  * Ask once more for what has failed of a batch
  *
- * Makes a new batch (`retry_of`) with the same action, reason, note and until for the openids whose outcome is `failed`, each with what it had of its own, without those for which
- * somebody has wished otherwise since. `nothing-to-retry` if there are none; `until-past` if the block would have ended.
+ * Makes a new batch (`retry_of`) with the same action, reason, note and until for the openids whose outcome is `failed`, each with what it
+ * had of its own, without those for which somebody has wished otherwise since. `nothing-to-retry` if there are none; `until-past` if the block would have ended.
  *
  */
 export const retryBatchMutation = (options?: Partial<Options<RetryBatchData>>): UseMutationOptions<RetryBatchResponse, RetryBatchError, Options<RetryBatchData>> => {
