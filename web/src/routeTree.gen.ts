@@ -15,8 +15,10 @@ import { Route as SignedInIndexRouteImport } from './routes/_signed-in/index';
 import { Route as SignedInAlertsRouteImport } from './routes/_signed-in/alerts';
 import { Route as SignedInPlatformRouteImport } from './routes/_signed-in/platform';
 import { Route as SignedInTenantsTenantIdAlertsRouteImport } from './routes/_signed-in/tenants.$tenantId.alerts';
+import { Route as SignedInTenantsTenantIdBatchesRouteImport } from './routes/_signed-in/tenants.$tenantId.batches';
 import { Route as SignedInTenantsTenantIdSettingsRouteImport } from './routes/_signed-in/tenants.$tenantId.settings';
 import { Route as SignedInTenantsTenantIdAccountsIndexRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.index';
+import { Route as SignedInTenantsTenantIdAccountsAppidBatchesRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.$appid.batches';
 import { Route as SignedInTenantsTenantIdAccountsAppidBlacklistRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.$appid.blacklist';
 
 const SignedInRoute = SignedInRouteImport.update({
@@ -49,6 +51,12 @@ const SignedInTenantsTenantIdAlertsRoute =
     path: '/tenants/$tenantId/alerts',
     getParentRoute: () => SignedInRoute,
   } as any);
+const SignedInTenantsTenantIdBatchesRoute =
+  SignedInTenantsTenantIdBatchesRouteImport.update({
+    id: '/tenants/$tenantId/batches',
+    path: '/tenants/$tenantId/batches',
+    getParentRoute: () => SignedInRoute,
+  } as any);
 const SignedInTenantsTenantIdSettingsRoute =
   SignedInTenantsTenantIdSettingsRouteImport.update({
     id: '/tenants/$tenantId/settings',
@@ -59,6 +67,12 @@ const SignedInTenantsTenantIdAccountsIndexRoute =
   SignedInTenantsTenantIdAccountsIndexRouteImport.update({
     id: '/tenants/$tenantId/accounts/',
     path: '/tenants/$tenantId/accounts/',
+    getParentRoute: () => SignedInRoute,
+  } as any);
+const SignedInTenantsTenantIdAccountsAppidBatchesRoute =
+  SignedInTenantsTenantIdAccountsAppidBatchesRouteImport.update({
+    id: '/tenants/$tenantId/accounts/$appid/batches',
+    path: '/tenants/$tenantId/accounts/$appid/batches',
     getParentRoute: () => SignedInRoute,
   } as any);
 const SignedInTenantsTenantIdAccountsAppidBlacklistRoute =
@@ -74,8 +88,10 @@ export interface FileRoutesByFullPath {
   '/alerts': typeof SignedInAlertsRoute;
   '/platform': typeof SignedInPlatformRoute;
   '/tenants/$tenantId/alerts': typeof SignedInTenantsTenantIdAlertsRoute;
+  '/tenants/$tenantId/batches': typeof SignedInTenantsTenantIdBatchesRoute;
   '/tenants/$tenantId/settings': typeof SignedInTenantsTenantIdSettingsRoute;
   '/tenants/$tenantId/accounts/': typeof SignedInTenantsTenantIdAccountsIndexRoute;
+  '/tenants/$tenantId/accounts/$appid/batches': typeof SignedInTenantsTenantIdAccountsAppidBatchesRoute;
   '/tenants/$tenantId/accounts/$appid/blacklist': typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
 }
 export interface FileRoutesByTo {
@@ -84,8 +100,10 @@ export interface FileRoutesByTo {
   '/platform': typeof SignedInPlatformRoute;
   '/': typeof SignedInIndexRoute;
   '/tenants/$tenantId/alerts': typeof SignedInTenantsTenantIdAlertsRoute;
+  '/tenants/$tenantId/batches': typeof SignedInTenantsTenantIdBatchesRoute;
   '/tenants/$tenantId/settings': typeof SignedInTenantsTenantIdSettingsRoute;
   '/tenants/$tenantId/accounts': typeof SignedInTenantsTenantIdAccountsIndexRoute;
+  '/tenants/$tenantId/accounts/$appid/batches': typeof SignedInTenantsTenantIdAccountsAppidBatchesRoute;
   '/tenants/$tenantId/accounts/$appid/blacklist': typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
 }
 export interface FileRoutesById {
@@ -96,8 +114,10 @@ export interface FileRoutesById {
   '/_signed-in/platform': typeof SignedInPlatformRoute;
   '/_signed-in/': typeof SignedInIndexRoute;
   '/_signed-in/tenants/$tenantId/alerts': typeof SignedInTenantsTenantIdAlertsRoute;
+  '/_signed-in/tenants/$tenantId/batches': typeof SignedInTenantsTenantIdBatchesRoute;
   '/_signed-in/tenants/$tenantId/settings': typeof SignedInTenantsTenantIdSettingsRoute;
   '/_signed-in/tenants/$tenantId/accounts/': typeof SignedInTenantsTenantIdAccountsIndexRoute;
+  '/_signed-in/tenants/$tenantId/accounts/$appid/batches': typeof SignedInTenantsTenantIdAccountsAppidBatchesRoute;
   '/_signed-in/tenants/$tenantId/accounts/$appid/blacklist': typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
 }
 export interface FileRouteTypes {
@@ -108,8 +128,10 @@ export interface FileRouteTypes {
     | '/alerts'
     | '/platform'
     | '/tenants/$tenantId/alerts'
+    | '/tenants/$tenantId/batches'
     | '/tenants/$tenantId/settings'
     | '/tenants/$tenantId/accounts/'
+    | '/tenants/$tenantId/accounts/$appid/batches'
     | '/tenants/$tenantId/accounts/$appid/blacklist';
   fileRoutesByTo: FileRoutesByTo;
   to:
@@ -118,8 +140,10 @@ export interface FileRouteTypes {
     | '/platform'
     | '/'
     | '/tenants/$tenantId/alerts'
+    | '/tenants/$tenantId/batches'
     | '/tenants/$tenantId/settings'
     | '/tenants/$tenantId/accounts'
+    | '/tenants/$tenantId/accounts/$appid/batches'
     | '/tenants/$tenantId/accounts/$appid/blacklist';
   id:
     | '__root__'
@@ -129,8 +153,10 @@ export interface FileRouteTypes {
     | '/_signed-in/platform'
     | '/_signed-in/'
     | '/_signed-in/tenants/$tenantId/alerts'
+    | '/_signed-in/tenants/$tenantId/batches'
     | '/_signed-in/tenants/$tenantId/settings'
     | '/_signed-in/tenants/$tenantId/accounts/'
+    | '/_signed-in/tenants/$tenantId/accounts/$appid/batches'
     | '/_signed-in/tenants/$tenantId/accounts/$appid/blacklist';
   fileRoutesById: FileRoutesById;
 }
@@ -183,6 +209,13 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof SignedInTenantsTenantIdAlertsRouteImport;
       parentRoute: typeof SignedInRoute;
     };
+    '/_signed-in/tenants/$tenantId/batches': {
+      id: '/_signed-in/tenants/$tenantId/batches';
+      path: '/tenants/$tenantId/batches';
+      fullPath: '/tenants/$tenantId/batches';
+      preLoaderRoute: typeof SignedInTenantsTenantIdBatchesRouteImport;
+      parentRoute: typeof SignedInRoute;
+    };
     '/_signed-in/tenants/$tenantId/settings': {
       id: '/_signed-in/tenants/$tenantId/settings';
       path: '/tenants/$tenantId/settings';
@@ -195,6 +228,13 @@ declare module '@tanstack/react-router' {
       path: '/tenants/$tenantId/accounts';
       fullPath: '/tenants/$tenantId/accounts/';
       preLoaderRoute: typeof SignedInTenantsTenantIdAccountsIndexRouteImport;
+      parentRoute: typeof SignedInRoute;
+    };
+    '/_signed-in/tenants/$tenantId/accounts/$appid/batches': {
+      id: '/_signed-in/tenants/$tenantId/accounts/$appid/batches';
+      path: '/tenants/$tenantId/accounts/$appid/batches';
+      fullPath: '/tenants/$tenantId/accounts/$appid/batches';
+      preLoaderRoute: typeof SignedInTenantsTenantIdAccountsAppidBatchesRouteImport;
       parentRoute: typeof SignedInRoute;
     };
     '/_signed-in/tenants/$tenantId/accounts/$appid/blacklist': {
@@ -212,8 +252,10 @@ interface SignedInRouteChildren {
   SignedInPlatformRoute: typeof SignedInPlatformRoute;
   SignedInIndexRoute: typeof SignedInIndexRoute;
   SignedInTenantsTenantIdAlertsRoute: typeof SignedInTenantsTenantIdAlertsRoute;
+  SignedInTenantsTenantIdBatchesRoute: typeof SignedInTenantsTenantIdBatchesRoute;
   SignedInTenantsTenantIdSettingsRoute: typeof SignedInTenantsTenantIdSettingsRoute;
   SignedInTenantsTenantIdAccountsIndexRoute: typeof SignedInTenantsTenantIdAccountsIndexRoute;
+  SignedInTenantsTenantIdAccountsAppidBatchesRoute: typeof SignedInTenantsTenantIdAccountsAppidBatchesRoute;
   SignedInTenantsTenantIdAccountsAppidBlacklistRoute: typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
 }
 
@@ -222,9 +264,12 @@ const SignedInRouteChildren: SignedInRouteChildren = {
   SignedInPlatformRoute: SignedInPlatformRoute,
   SignedInIndexRoute: SignedInIndexRoute,
   SignedInTenantsTenantIdAlertsRoute: SignedInTenantsTenantIdAlertsRoute,
+  SignedInTenantsTenantIdBatchesRoute: SignedInTenantsTenantIdBatchesRoute,
   SignedInTenantsTenantIdSettingsRoute: SignedInTenantsTenantIdSettingsRoute,
   SignedInTenantsTenantIdAccountsIndexRoute:
     SignedInTenantsTenantIdAccountsIndexRoute,
+  SignedInTenantsTenantIdAccountsAppidBatchesRoute:
+    SignedInTenantsTenantIdAccountsAppidBatchesRoute,
   SignedInTenantsTenantIdAccountsAppidBlacklistRoute:
     SignedInTenantsTenantIdAccountsAppidBlacklistRoute,
 };

@@ -4,17 +4,11 @@ import { useCallback, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { BatchDrawer } from '../batch/BatchDrawer';
 import type { Batch } from '../client';
-import {
-  getAuthorizerOptions,
-  listBatchesQueryKey,
-  listBlacklistOptions,
-  listBlacklistQueryKey,
-} from '../client/@tanstack/react-query.gen';
-import { useTitle } from '../frame/useTitle';
+import { listBatchesQueryKey, listBlacklistOptions, listBlacklistQueryKey } from '../client/@tanstack/react-query.gen';
 import { CursorPager } from '../paging/CursorPager';
 import { useTrail } from '../paging/useTrail';
 import { ProblemAlert } from '../problem/ProblemAlert';
-import { AccountHeader } from './AccountHeader';
+import { AccountPage } from './AccountPage';
 import { EntryTable } from './EntryTable';
 import { EntryToolbar } from './EntryToolbar';
 import { NoEntries } from './NoEntries';
@@ -22,6 +16,7 @@ import { PullStatus } from './PullStatus';
 import { UnfinishedBatches } from './UnfinishedBatches';
 import { WishDrawer } from './WishDrawer';
 import type { BlacklistSearch } from './search';
+import { useAccountName } from './useAccount';
 import type { Action } from './useWish';
 
 const route = getRouteApi('/_signed-in/tenants/$tenantId/accounts/$appid/blacklist');
@@ -30,11 +25,15 @@ const route = getRouteApi('/_signed-in/tenants/$tenantId/accounts/$appid/blackli
 export function BlacklistPage() {
   const { tenantId, appid } = route.useParams();
   // Nothing chosen or pasted for one account may reach another.
-  return <AccountBlacklist key={`${tenantId}/${appid}`} />;
+  const { t } = useTranslation();
+  return (
+    <AccountPage key={`${tenantId}/${appid}`} tenantId={tenantId} appid={appid} title={t('blacklist.title')}>
+      <AccountBlacklist />
+    </AccountPage>
+  );
 }
 
 function AccountBlacklist() {
-  const { t } = useTranslation();
   const { tenantId, appid } = route.useParams();
   const search = route.useSearch();
   const navigate = route.useNavigate();
@@ -42,7 +41,6 @@ function AccountBlacklist() {
   const [selected, setSelected] = useState<string[]>([]);
   const [asking, setAsking] = useState<Action>();
   const path = { tenant_id: tenantId, appid };
-  const account = useQuery({ ...getAuthorizerOptions({ path }), refetchInterval: 15_000 });
   const entries = useQuery({
     ...listBlacklistOptions({ path, query: { actual: search.actual ?? 'blocked', q: search.q, cursor: search.cursor, limit: 50 } }),
     placeholderData: keepPreviousData,
@@ -65,20 +63,9 @@ function AccountBlacklist() {
     setSelected([]);
     change({ batch: batch.id }, false);
   };
-  const name = account.data?.nick_name || appid;
-  useTitle(`${name} · ${t('blacklist.title')}`);
-  const wish = { tenantId, appid, accountName: name, onClose: () => setAsking(undefined), onTaken: taken };
-
-  if (account.isError && !account.data) {
-    return (
-      <div className="page">
-        <ProblemAlert problem={account.error} onRetry={() => void account.refetch()} />
-      </div>
-    );
-  }
+  const wish = { tenantId, appid, accountName: useAccountName(tenantId, appid), onClose: () => setAsking(undefined), onTaken: taken };
   return (
-    <div className="page">
-      <AccountHeader account={account.data} tenantId={tenantId} />
+    <>
       <UnfinishedBatches tenantId={tenantId} appid={appid} shown={search.batch} onShow={(batch) => change({ batch }, false)} />
       <EntryToolbar
         search={search}
@@ -126,8 +113,9 @@ function AccountBlacklist() {
           batchId={search.batch}
           onClose={() => change({ batch: undefined })}
           onProgress={refresh}
+          onShow={(batch) => change({ batch }, false)}
         />
       )}
-    </div>
+    </>
   );
 }

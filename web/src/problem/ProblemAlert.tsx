@@ -6,7 +6,7 @@ import { CopyableLink } from '../connect/CopyableLink';
 import { ServerText } from '../i18n/ServerText';
 import { useServerWords } from '../i18n/serverWords';
 import { Refusal } from './Refusal';
-import { unreachable, unreadable } from './problem';
+import { cutOff, unreachable, unreadable } from './problem';
 
 interface Props {
   problem: Problem;
@@ -59,6 +59,7 @@ function ProblemTitle({ problem }: { problem: Problem }) {
   const { title } = useServerWords();
   if (problem.code === unreachable) return t('problem.unreachable');
   if (problem.code === unreadable) return t('problem.unreadable');
+  if (problem.code === cutOff) return t('problem.cutOff');
   return title(problem);
 }
 
