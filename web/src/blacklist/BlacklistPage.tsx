@@ -3,7 +3,7 @@ import { getRouteApi } from '@tanstack/react-router';
 import { useCallback, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { BatchDrawer } from '../batch/BatchDrawer';
-import type { Batch } from '../client';
+import { exportBlacklist, type Batch } from '../client';
 import { listBatchesQueryKey, listBlacklistOptions, listBlacklistQueryKey } from '../client/@tanstack/react-query.gen';
 import { CursorPager } from '../paging/CursorPager';
 import { useTrail } from '../paging/useTrail';
@@ -11,6 +11,7 @@ import { ProblemAlert } from '../problem/ProblemAlert';
 import { AccountPage } from './AccountPage';
 import { EntryTable } from './EntryTable';
 import { EntryToolbar } from './EntryToolbar';
+import { ImportDrawer } from './ImportDrawer';
 import { NoEntries } from './NoEntries';
 import { PullStatus } from './PullStatus';
 import { UnfinishedBatches } from './UnfinishedBatches';
@@ -39,10 +40,11 @@ function AccountBlacklist() {
   const navigate = route.useNavigate();
   const queryClient = useQueryClient();
   const [selected, setSelected] = useState<string[]>([]);
-  const [asking, setAsking] = useState<Action>();
+  const [asking, setAsking] = useState<Action | 'import'>();
   const path = { tenant_id: tenantId, appid };
+  const filters = { actual: search.actual ?? 'blocked', q: search.q };
   const entries = useQuery({
-    ...listBlacklistOptions({ path, query: { actual: search.actual ?? 'blocked', q: search.q, cursor: search.cursor, limit: 50 } }),
+    ...listBlacklistOptions({ path, query: { ...filters, cursor: search.cursor, limit: 50 } }),
     placeholderData: keepPreviousData,
     refetchInterval: ({ state }) => (state.data?.data.some(({ pending }) => pending) ? 3_000 : 30_000),
   });
@@ -81,6 +83,8 @@ function AccountBlacklist() {
             onDone={refresh}
           />
         }
+        onExport={(format) => exportBlacklist({ path, query: { ...format, ...filters }, parseAs: 'blob', throwOnError: true })}
+        onImport={() => setAsking('import')}
         onFilter={filter}
         onClearSelection={() => setSelected([])}
         onAsk={setAsking}
@@ -106,6 +110,7 @@ function AccountBlacklist() {
       <CursorPager {...pager} />
       <WishDrawer action="block" open={asking === 'block'} {...wish} />
       {asking === 'unblock' && <WishDrawer action="unblock" open initialText={selected.join('\n')} {...wish} />}
+      {asking === 'import' && <ImportDrawer {...wish} />}
       {search.batch && (
         <BatchDrawer
           key={search.batch}

@@ -1,12 +1,14 @@
-import { DatePicker, Drawer, Form, Input, Button } from 'antd';
-import dayjs, { type Dayjs } from 'dayjs';
+import { Button, Drawer, Form, Input } from 'antd';
+import type { Dayjs } from 'dayjs';
 import { useDeferredValue, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Batch } from '../client';
 import { ProblemAlert } from '../problem/ProblemAlert';
 import { OpenIdCounts } from './OpenIdCounts';
 import { maxOpenIds, readOpenIds } from './openids';
+import { isPast } from './until';
 import { useWish, type Action } from './useWish';
+import { WishFields } from './WishFields';
 
 interface Props {
   action: Action;
@@ -34,8 +36,7 @@ export function WishDrawer({ action, tenantId, appid, accountName, open, initial
     setUntil(null);
     onTaken(batch);
   });
-  const untilPast = until !== null && !until.isAfter(dayjs());
-  const ready = counts.unique > 0 && counts.tooLong === 0 && counts.openids.length <= maxOpenIds && !untilPast;
+  const ready = counts.unique > 0 && counts.tooLong === 0 && counts.openids.length <= maxOpenIds && !isPast(until);
   const submit = () => {
     const { openids } = readOpenIds(text);
     wish.mutate({
@@ -75,28 +76,7 @@ export function WishDrawer({ action, tenantId, appid, accountName, open, initial
           />
         </Form.Item>
         <OpenIdCounts id={`${action}-counts`} counts={counts} />
-        <Form.Item label={t('wish.reason')} htmlFor={`${action}-reason`} extra={t('wish.reasonHint')}>
-          <Input id={`${action}-reason`} value={reason} maxLength={500} onChange={({ target }) => setReason(target.value)} />
-        </Form.Item>
-        {action === 'block' && (
-          <Form.Item
-            label={t('wish.until')}
-            htmlFor="block-until"
-            extra={t('wish.untilHint')}
-            validateStatus={untilPast ? 'error' : undefined}
-            help={untilPast ? t('wish.untilPast') : undefined}
-          >
-            <DatePicker
-              id="block-until"
-              showTime={{ format: 'HH:mm' }}
-              format="YYYY-MM-DD HH:mm"
-              value={until}
-              onChange={setUntil}
-              disabledDate={(day) => day.isBefore(dayjs(), 'day')}
-              presets={[1, 7, 30, 365].map((count) => ({ label: t('wish.days', { count }), value: () => dayjs().add(count, 'day') }))}
-            />
-          </Form.Item>
-        )}
+        <WishFields action={action} id={action} reason={reason} until={until} onReason={setReason} onUntil={setUntil} />
       </Form>
       {wish.isError && <ProblemAlert problem={wish.error} />}
     </Drawer>

@@ -63,17 +63,24 @@ function ProblemTitle({ problem }: { problem: Problem }) {
   return title(problem);
 }
 
+/** What is wrong, place by place; a file may have a hundred of them. */
 function FieldErrors({ problem }: { problem: Problem }) {
   if (!problem.errors?.length) return null;
   return (
-    <ul className="problem-fields">
+    <ul className="problem-fields" tabIndex={problem.errors.length > 10 ? 0 : undefined}>
       {problem.errors.map(({ pointer, detail }) => (
         <li key={pointer}>
-          <code>{pointer}</code> {detail}
+          <FieldName pointer={pointer} /> <ServerText>{detail}</ServerText>
         </li>
       ))}
     </ul>
   );
+}
+
+function FieldName({ pointer }: { pointer: string }) {
+  const { t } = useTranslation();
+  const line = /^line:(\d+)$/.exec(pointer)?.[1];
+  return line ? <strong>{t('problem.line', { line })}</strong> : <code>{pointer}</code>;
 }
 
 function MissingPermission({ problem }: { problem: Problem }) {

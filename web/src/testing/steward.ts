@@ -1,5 +1,6 @@
 import { vi } from 'vitest';
 import type { Problem } from '../client';
+import { uploadsTo } from './xhr';
 
 /** A call that the console made. */
 export interface Call {
@@ -64,6 +65,10 @@ export class FakeSteward {
   constructor(routes: Record<string, Answers>) {
     this.routes = routes;
     vi.stubGlobal('fetch', (request: Request) => this.answer(request));
+    vi.stubGlobal(
+      'XMLHttpRequest',
+      uploadsTo((request) => this.answer(request)),
+    );
   }
 
   /** Changes an answer while the page is open. */
