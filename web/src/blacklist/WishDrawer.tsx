@@ -6,8 +6,10 @@ import type { Batch } from '../client';
 import { ProblemAlert } from '../problem/ProblemAlert';
 import { OpenIdCounts } from './OpenIdCounts';
 import { maxOpenIds, readOpenIds } from './openids';
+import { PreviewView } from './PreviewView';
 import { isPast } from './until';
-import { useWish, type Action } from './useWish';
+import { usePreview } from './usePreview';
+import { useWish, type Action, type Wish } from './useWish';
 import { WishFields } from './WishFields';
 
 interface Props {
@@ -30,22 +32,28 @@ export function WishDrawer({ action, tenantId, appid, accountName, open, initial
   const [until, setUntil] = useState<Dayjs | null>(null);
   const pasted = useDeferredValue(text);
   const counts = useMemo(() => readOpenIds(pasted), [pasted]);
+  const preview = usePreview();
+  const change = (changed: string) => {
+    setText(changed);
+    preview.reset(); // it was about other openids
+  };
   const wish = useWish((batch) => {
-    setText('');
+    change('');
     setReason('');
     setUntil(null);
     onTaken(batch);
   });
   const ready = counts.unique > 0 && counts.tooLong === 0 && counts.openids.length <= maxOpenIds && !isPast(until);
-  const submit = () => {
-    const { openids } = readOpenIds(text);
-    wish.mutate({
-      action,
-      tenantId,
-      appid,
-      request: { openids, reason: reason.trim() || undefined, until: action === 'block' ? until?.toISOString() : undefined },
-    });
-  };
+  const wanted = (): Wish => ({
+    action,
+    tenantId,
+    appid,
+    request: {
+      openids: readOpenIds(text).openids,
+      reason: reason.trim() || undefined,
+      until: action === 'block' ? until?.toISOString() : undefined,
+    },
+  });
   return (
     <Drawer
       open={open}
@@ -56,7 +64,16 @@ export function WishDrawer({ action, tenantId, appid, accountName, open, initial
       footer={
         <div className="drawer-footer">
           <Button onClick={onClose}>{t('wish.close')}</Button>
-          <Button type="primary" danger={action === 'block'} loading={wish.isPending} disabled={!ready} onClick={submit}>
+          <Button loading={preview.isPending} disabled={!ready} title={t('preview.help')} onClick={() => preview.mutate(wanted())}>
+            {t('preview.button')}
+          </Button>
+          <Button
+            type="primary"
+            danger={action === 'block'}
+            loading={wish.isPending}
+            disabled={!ready}
+            onClick={() => wish.mutate(wanted())}
+          >
             {counts.unique > 0 ? t(`wish.${action}Count`, { count: counts.unique }) : t(`wish.${action}`)}
           </Button>
         </div>
@@ -68,7 +85,7 @@ export function WishDrawer({ action, tenantId, appid, accountName, open, initial
             id={`${action}-openids`}
             className="mono"
             value={text}
-            onChange={({ target }) => setText(target.value)}
+            onChange={({ target }) => change(target.value)}
             rows={10}
             spellCheck={false}
             autoComplete="off"
@@ -78,6 +95,8 @@ export function WishDrawer({ action, tenantId, appid, accountName, open, initial
         <OpenIdCounts id={`${action}-counts`} counts={counts} />
         <WishFields action={action} id={action} reason={reason} until={until} onReason={setReason} onUntil={setUntil} />
       </Form>
+      {preview.isError && <ProblemAlert problem={preview.error} />}
+      {preview.data && <PreviewView preview={preview.data} tenantId={tenantId} />}
       {wish.isError && <ProblemAlert problem={wish.error} />}
     </Drawer>
   );
