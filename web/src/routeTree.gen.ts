@@ -20,6 +20,8 @@ import { Route as SignedInTenantsTenantIdSettingsRouteImport } from './routes/_s
 import { Route as SignedInTenantsTenantIdAccountsIndexRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.index';
 import { Route as SignedInTenantsTenantIdAccountsAppidBatchesRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.$appid.batches';
 import { Route as SignedInTenantsTenantIdAccountsAppidBlacklistRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.$appid.blacklist';
+import { Route as SignedInTenantsTenantIdAccountsAppidDriftRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.$appid.drift';
+import { Route as SignedInTenantsTenantIdAccountsAppidWorkRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.$appid.work';
 
 const SignedInRoute = SignedInRouteImport.update({
   id: '/_signed-in',
@@ -81,6 +83,18 @@ const SignedInTenantsTenantIdAccountsAppidBlacklistRoute =
     path: '/tenants/$tenantId/accounts/$appid/blacklist',
     getParentRoute: () => SignedInRoute,
   } as any);
+const SignedInTenantsTenantIdAccountsAppidDriftRoute =
+  SignedInTenantsTenantIdAccountsAppidDriftRouteImport.update({
+    id: '/tenants/$tenantId/accounts/$appid/drift',
+    path: '/tenants/$tenantId/accounts/$appid/drift',
+    getParentRoute: () => SignedInRoute,
+  } as any);
+const SignedInTenantsTenantIdAccountsAppidWorkRoute =
+  SignedInTenantsTenantIdAccountsAppidWorkRouteImport.update({
+    id: '/tenants/$tenantId/accounts/$appid/work',
+    path: '/tenants/$tenantId/accounts/$appid/work',
+    getParentRoute: () => SignedInRoute,
+  } as any);
 
 export interface FileRoutesByFullPath {
   '/': typeof SignedInIndexRoute;
@@ -93,6 +107,8 @@ export interface FileRoutesByFullPath {
   '/tenants/$tenantId/accounts/': typeof SignedInTenantsTenantIdAccountsIndexRoute;
   '/tenants/$tenantId/accounts/$appid/batches': typeof SignedInTenantsTenantIdAccountsAppidBatchesRoute;
   '/tenants/$tenantId/accounts/$appid/blacklist': typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
+  '/tenants/$tenantId/accounts/$appid/drift': typeof SignedInTenantsTenantIdAccountsAppidDriftRoute;
+  '/tenants/$tenantId/accounts/$appid/work': typeof SignedInTenantsTenantIdAccountsAppidWorkRoute;
 }
 export interface FileRoutesByTo {
   '/login': typeof LoginRoute;
@@ -105,6 +121,8 @@ export interface FileRoutesByTo {
   '/tenants/$tenantId/accounts': typeof SignedInTenantsTenantIdAccountsIndexRoute;
   '/tenants/$tenantId/accounts/$appid/batches': typeof SignedInTenantsTenantIdAccountsAppidBatchesRoute;
   '/tenants/$tenantId/accounts/$appid/blacklist': typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
+  '/tenants/$tenantId/accounts/$appid/drift': typeof SignedInTenantsTenantIdAccountsAppidDriftRoute;
+  '/tenants/$tenantId/accounts/$appid/work': typeof SignedInTenantsTenantIdAccountsAppidWorkRoute;
 }
 export interface FileRoutesById {
   __root__: typeof rootRouteImport;
@@ -119,6 +137,8 @@ export interface FileRoutesById {
   '/_signed-in/tenants/$tenantId/accounts/': typeof SignedInTenantsTenantIdAccountsIndexRoute;
   '/_signed-in/tenants/$tenantId/accounts/$appid/batches': typeof SignedInTenantsTenantIdAccountsAppidBatchesRoute;
   '/_signed-in/tenants/$tenantId/accounts/$appid/blacklist': typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
+  '/_signed-in/tenants/$tenantId/accounts/$appid/drift': typeof SignedInTenantsTenantIdAccountsAppidDriftRoute;
+  '/_signed-in/tenants/$tenantId/accounts/$appid/work': typeof SignedInTenantsTenantIdAccountsAppidWorkRoute;
 }
 export interface FileRouteTypes {
   fileRoutesByFullPath: FileRoutesByFullPath;
@@ -132,7 +152,9 @@ export interface FileRouteTypes {
     | '/tenants/$tenantId/settings'
     | '/tenants/$tenantId/accounts/'
     | '/tenants/$tenantId/accounts/$appid/batches'
-    | '/tenants/$tenantId/accounts/$appid/blacklist';
+    | '/tenants/$tenantId/accounts/$appid/blacklist'
+    | '/tenants/$tenantId/accounts/$appid/drift'
+    | '/tenants/$tenantId/accounts/$appid/work';
   fileRoutesByTo: FileRoutesByTo;
   to:
     | '/login'
@@ -144,7 +166,9 @@ export interface FileRouteTypes {
     | '/tenants/$tenantId/settings'
     | '/tenants/$tenantId/accounts'
     | '/tenants/$tenantId/accounts/$appid/batches'
-    | '/tenants/$tenantId/accounts/$appid/blacklist';
+    | '/tenants/$tenantId/accounts/$appid/blacklist'
+    | '/tenants/$tenantId/accounts/$appid/drift'
+    | '/tenants/$tenantId/accounts/$appid/work';
   id:
     | '__root__'
     | '/_signed-in'
@@ -157,7 +181,9 @@ export interface FileRouteTypes {
     | '/_signed-in/tenants/$tenantId/settings'
     | '/_signed-in/tenants/$tenantId/accounts/'
     | '/_signed-in/tenants/$tenantId/accounts/$appid/batches'
-    | '/_signed-in/tenants/$tenantId/accounts/$appid/blacklist';
+    | '/_signed-in/tenants/$tenantId/accounts/$appid/blacklist'
+    | '/_signed-in/tenants/$tenantId/accounts/$appid/drift'
+    | '/_signed-in/tenants/$tenantId/accounts/$appid/work';
   fileRoutesById: FileRoutesById;
 }
 export interface RootRouteChildren {
@@ -244,6 +270,20 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof SignedInTenantsTenantIdAccountsAppidBlacklistRouteImport;
       parentRoute: typeof SignedInRoute;
     };
+    '/_signed-in/tenants/$tenantId/accounts/$appid/drift': {
+      id: '/_signed-in/tenants/$tenantId/accounts/$appid/drift';
+      path: '/tenants/$tenantId/accounts/$appid/drift';
+      fullPath: '/tenants/$tenantId/accounts/$appid/drift';
+      preLoaderRoute: typeof SignedInTenantsTenantIdAccountsAppidDriftRouteImport;
+      parentRoute: typeof SignedInRoute;
+    };
+    '/_signed-in/tenants/$tenantId/accounts/$appid/work': {
+      id: '/_signed-in/tenants/$tenantId/accounts/$appid/work';
+      path: '/tenants/$tenantId/accounts/$appid/work';
+      fullPath: '/tenants/$tenantId/accounts/$appid/work';
+      preLoaderRoute: typeof SignedInTenantsTenantIdAccountsAppidWorkRouteImport;
+      parentRoute: typeof SignedInRoute;
+    };
   }
 }
 
@@ -257,6 +297,8 @@ interface SignedInRouteChildren {
   SignedInTenantsTenantIdAccountsIndexRoute: typeof SignedInTenantsTenantIdAccountsIndexRoute;
   SignedInTenantsTenantIdAccountsAppidBatchesRoute: typeof SignedInTenantsTenantIdAccountsAppidBatchesRoute;
   SignedInTenantsTenantIdAccountsAppidBlacklistRoute: typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
+  SignedInTenantsTenantIdAccountsAppidDriftRoute: typeof SignedInTenantsTenantIdAccountsAppidDriftRoute;
+  SignedInTenantsTenantIdAccountsAppidWorkRoute: typeof SignedInTenantsTenantIdAccountsAppidWorkRoute;
 }
 
 const SignedInRouteChildren: SignedInRouteChildren = {
@@ -272,6 +314,10 @@ const SignedInRouteChildren: SignedInRouteChildren = {
     SignedInTenantsTenantIdAccountsAppidBatchesRoute,
   SignedInTenantsTenantIdAccountsAppidBlacklistRoute:
     SignedInTenantsTenantIdAccountsAppidBlacklistRoute,
+  SignedInTenantsTenantIdAccountsAppidDriftRoute:
+    SignedInTenantsTenantIdAccountsAppidDriftRoute,
+  SignedInTenantsTenantIdAccountsAppidWorkRoute:
+    SignedInTenantsTenantIdAccountsAppidWorkRoute,
 };
 
 const SignedInRouteWithChildren = SignedInRoute._addFileChildren(

@@ -4,6 +4,7 @@ import { ProblemAlert } from '../problem/ProblemAlert';
 import { AccountHeader } from './AccountHeader';
 import { AccountTabs } from './AccountTabs';
 import { useAccount } from './useAccount';
+import { WorkTrouble } from './WorkTrouble';
 
 interface Props {
   tenantId: string;
@@ -27,6 +28,7 @@ export function AccountPage({ tenantId, appid, title, children }: Props) {
     <div className="page">
       <AccountHeader account={account.data} tenantId={tenantId} title={title} />
       <AccountTabs tenantId={tenantId} appid={appid} />
+      <WorkTrouble tenantId={tenantId} appid={appid} />
       {children}
     </div>
   );

@@ -15,6 +15,12 @@ export function AccountTabs({ tenantId, appid }: { tenantId: string; appid: stri
       <Link to="/tenants/$tenantId/accounts/$appid/batches" {...to}>
         {t('tabs.batches')}
       </Link>
+      <Link to="/tenants/$tenantId/accounts/$appid/drift" {...to}>
+        {t('tabs.drift')}
+      </Link>
+      <Link to="/tenants/$tenantId/accounts/$appid/work" {...to}>
+        {t('tabs.work')}
+      </Link>
     </nav>
   );
 }

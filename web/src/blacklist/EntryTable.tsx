@@ -1,11 +1,11 @@
-import { Button, Table, Typography, type TableColumnsType } from 'antd';
+import { Button, Table, type TableColumnsType } from 'antd';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { BlacklistEntry } from '../client';
-import { Actor } from '../frame/Actor';
 import { Facts } from '../frame/Facts';
 import { useNarrow } from '../frame/useNarrow';
 import { RelativeTime } from '../time/RelativeTime';
+import { OpenId, Who } from './EntryFacts';
 import { Actual, Wanted } from './EntryStatus';
 
 interface Props {
@@ -77,26 +77,6 @@ export function EntryTable({ entries, refreshing, selected, empty, onSelect, onS
       }}
       locale={{ emptyText: entries === undefined ? ' ' : empty }}
     />
-  );
-}
-
-function OpenId({ openid }: { openid: string }) {
-  return (
-    <Typography.Text className="mono" copyable={{ text: openid }}>
-      {openid}
-    </Typography.Text>
-  );
-}
-
-function Who({ entry }: { entry: BlacklistEntry }) {
-  if (!entry.wanted_at) return null;
-  return (
-    <span>
-      <Actor by={entry.wanted_by} />{' '}
-      <span className="small quiet">
-        <RelativeTime at={entry.wanted_at} />
-      </span>
-    </span>
   );
 }
 
