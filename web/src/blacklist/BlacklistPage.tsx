@@ -11,12 +11,13 @@ import { ProblemAlert } from '../problem/ProblemAlert';
 import { AccountPage } from './AccountPage';
 import { EntryTable } from './EntryTable';
 import { EntryToolbar } from './EntryToolbar';
+import { HistoryDrawer } from './HistoryDrawer';
 import { ImportDrawer } from './ImportDrawer';
 import { NoEntries } from './NoEntries';
 import { PullStatus } from './PullStatus';
 import { UnfinishedBatches } from './UnfinishedBatches';
 import { WishDrawer } from './WishDrawer';
-import type { BlacklistSearch } from './search';
+import { filtersOf, hasMoreFilters, type BlacklistSearch } from './search';
 import { useAccountName } from './useAccount';
 import type { Action } from './useWish';
 
@@ -42,7 +43,7 @@ function AccountBlacklist() {
   const [selected, setSelected] = useState<string[]>([]);
   const [asking, setAsking] = useState<Action | 'import'>();
   const path = { tenant_id: tenantId, appid };
-  const filters = { actual: search.actual ?? 'blocked', q: search.q };
+  const filters = filtersOf(search);
   const entries = useQuery({
     ...listBlacklistOptions({ path, query: { ...filters, cursor: search.cursor, limit: 50 } }),
     placeholderData: keepPreviousData,
@@ -97,20 +98,31 @@ function AccountBlacklist() {
           selected={selected}
           empty={
             <NoEntries
-              searching={search.q !== undefined}
+              searching={search.q !== undefined || hasMoreFilters(search)}
               filter={search.actual ?? 'blocked'}
               neverRead={entries.data?.synced_at === null}
-              onShowAll={() => filter({ q: undefined, actual: 'any' })}
+              onShowAll={() => filter({ q: undefined, reason: undefined, by: undefined, want: undefined, state: undefined, actual: 'any' })}
             />
           }
           onSelect={setSelected}
           onShowBatch={(batch) => change({ batch }, false)}
+          onShowHistory={(history) => change({ history }, false)}
         />
       )}
       <CursorPager {...pager} />
       <WishDrawer action="block" open={asking === 'block'} {...wish} />
       {asking === 'unblock' && <WishDrawer action="unblock" open initialText={selected.join('\n')} {...wish} />}
       {asking === 'import' && <ImportDrawer {...wish} />}
+      {search.history && (
+        <HistoryDrawer
+          key={search.history}
+          tenantId={tenantId}
+          appid={appid}
+          openid={search.history}
+          onClose={() => change({ history: undefined })}
+          onShowBatch={(batch) => change({ history: undefined, batch }, false)}
+        />
+      )}
       {search.batch && (
         <BatchDrawer
           key={search.batch}

@@ -7,6 +7,7 @@ import type { Answer } from '../file/download';
 import { ExportButton, type FileFormat } from '../file/ExportButton';
 import { SearchBox } from '../paging/SearchBox';
 import { useMay } from '../session/useMe';
+import { MoreFilters } from './MoreFilters';
 import { actualFilters, type ActualFilter, type BlacklistSearch } from './search';
 import type { Action } from './useWish';
 
@@ -50,6 +51,7 @@ export function EntryToolbar({ search, page, selected, pull, onExport, onImport,
           </Button>
         </div>
       </div>
+      <MoreFilters search={search} onFilter={onFilter} />
       <div className="toolbar-facts">
         <span role="status">
           {page ? t('blacklist.total', { count: page.total, number: page.total.toLocaleString(i18n.language) }) : '…'}
