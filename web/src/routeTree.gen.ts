@@ -15,9 +15,13 @@ import { Route as SignedInIndexRouteImport } from './routes/_signed-in/index';
 import { Route as SignedInAlertsRouteImport } from './routes/_signed-in/alerts';
 import { Route as SignedInPlatformRouteImport } from './routes/_signed-in/platform';
 import { Route as SignedInTenantsTenantIdAlertsRouteImport } from './routes/_signed-in/tenants.$tenantId.alerts';
+import { Route as SignedInTenantsTenantIdBatchesRouteImport } from './routes/_signed-in/tenants.$tenantId.batches';
 import { Route as SignedInTenantsTenantIdSettingsRouteImport } from './routes/_signed-in/tenants.$tenantId.settings';
 import { Route as SignedInTenantsTenantIdAccountsIndexRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.index';
+import { Route as SignedInTenantsTenantIdAccountsAppidBatchesRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.$appid.batches';
 import { Route as SignedInTenantsTenantIdAccountsAppidBlacklistRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.$appid.blacklist';
+import { Route as SignedInTenantsTenantIdAccountsAppidDriftRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.$appid.drift';
+import { Route as SignedInTenantsTenantIdAccountsAppidWorkRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.$appid.work';
 
 const SignedInRoute = SignedInRouteImport.update({
   id: '/_signed-in',
@@ -49,6 +53,12 @@ const SignedInTenantsTenantIdAlertsRoute =
     path: '/tenants/$tenantId/alerts',
     getParentRoute: () => SignedInRoute,
   } as any);
+const SignedInTenantsTenantIdBatchesRoute =
+  SignedInTenantsTenantIdBatchesRouteImport.update({
+    id: '/tenants/$tenantId/batches',
+    path: '/tenants/$tenantId/batches',
+    getParentRoute: () => SignedInRoute,
+  } as any);
 const SignedInTenantsTenantIdSettingsRoute =
   SignedInTenantsTenantIdSettingsRouteImport.update({
     id: '/tenants/$tenantId/settings',
@@ -61,10 +71,28 @@ const SignedInTenantsTenantIdAccountsIndexRoute =
     path: '/tenants/$tenantId/accounts/',
     getParentRoute: () => SignedInRoute,
   } as any);
+const SignedInTenantsTenantIdAccountsAppidBatchesRoute =
+  SignedInTenantsTenantIdAccountsAppidBatchesRouteImport.update({
+    id: '/tenants/$tenantId/accounts/$appid/batches',
+    path: '/tenants/$tenantId/accounts/$appid/batches',
+    getParentRoute: () => SignedInRoute,
+  } as any);
 const SignedInTenantsTenantIdAccountsAppidBlacklistRoute =
   SignedInTenantsTenantIdAccountsAppidBlacklistRouteImport.update({
     id: '/tenants/$tenantId/accounts/$appid/blacklist',
     path: '/tenants/$tenantId/accounts/$appid/blacklist',
+    getParentRoute: () => SignedInRoute,
+  } as any);
+const SignedInTenantsTenantIdAccountsAppidDriftRoute =
+  SignedInTenantsTenantIdAccountsAppidDriftRouteImport.update({
+    id: '/tenants/$tenantId/accounts/$appid/drift',
+    path: '/tenants/$tenantId/accounts/$appid/drift',
+    getParentRoute: () => SignedInRoute,
+  } as any);
+const SignedInTenantsTenantIdAccountsAppidWorkRoute =
+  SignedInTenantsTenantIdAccountsAppidWorkRouteImport.update({
+    id: '/tenants/$tenantId/accounts/$appid/work',
+    path: '/tenants/$tenantId/accounts/$appid/work',
     getParentRoute: () => SignedInRoute,
   } as any);
 
@@ -74,9 +102,13 @@ export interface FileRoutesByFullPath {
   '/alerts': typeof SignedInAlertsRoute;
   '/platform': typeof SignedInPlatformRoute;
   '/tenants/$tenantId/alerts': typeof SignedInTenantsTenantIdAlertsRoute;
+  '/tenants/$tenantId/batches': typeof SignedInTenantsTenantIdBatchesRoute;
   '/tenants/$tenantId/settings': typeof SignedInTenantsTenantIdSettingsRoute;
   '/tenants/$tenantId/accounts/': typeof SignedInTenantsTenantIdAccountsIndexRoute;
+  '/tenants/$tenantId/accounts/$appid/batches': typeof SignedInTenantsTenantIdAccountsAppidBatchesRoute;
   '/tenants/$tenantId/accounts/$appid/blacklist': typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
+  '/tenants/$tenantId/accounts/$appid/drift': typeof SignedInTenantsTenantIdAccountsAppidDriftRoute;
+  '/tenants/$tenantId/accounts/$appid/work': typeof SignedInTenantsTenantIdAccountsAppidWorkRoute;
 }
 export interface FileRoutesByTo {
   '/login': typeof LoginRoute;
@@ -84,9 +116,13 @@ export interface FileRoutesByTo {
   '/platform': typeof SignedInPlatformRoute;
   '/': typeof SignedInIndexRoute;
   '/tenants/$tenantId/alerts': typeof SignedInTenantsTenantIdAlertsRoute;
+  '/tenants/$tenantId/batches': typeof SignedInTenantsTenantIdBatchesRoute;
   '/tenants/$tenantId/settings': typeof SignedInTenantsTenantIdSettingsRoute;
   '/tenants/$tenantId/accounts': typeof SignedInTenantsTenantIdAccountsIndexRoute;
+  '/tenants/$tenantId/accounts/$appid/batches': typeof SignedInTenantsTenantIdAccountsAppidBatchesRoute;
   '/tenants/$tenantId/accounts/$appid/blacklist': typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
+  '/tenants/$tenantId/accounts/$appid/drift': typeof SignedInTenantsTenantIdAccountsAppidDriftRoute;
+  '/tenants/$tenantId/accounts/$appid/work': typeof SignedInTenantsTenantIdAccountsAppidWorkRoute;
 }
 export interface FileRoutesById {
   __root__: typeof rootRouteImport;
@@ -96,9 +132,13 @@ export interface FileRoutesById {
   '/_signed-in/platform': typeof SignedInPlatformRoute;
   '/_signed-in/': typeof SignedInIndexRoute;
   '/_signed-in/tenants/$tenantId/alerts': typeof SignedInTenantsTenantIdAlertsRoute;
+  '/_signed-in/tenants/$tenantId/batches': typeof SignedInTenantsTenantIdBatchesRoute;
   '/_signed-in/tenants/$tenantId/settings': typeof SignedInTenantsTenantIdSettingsRoute;
   '/_signed-in/tenants/$tenantId/accounts/': typeof SignedInTenantsTenantIdAccountsIndexRoute;
+  '/_signed-in/tenants/$tenantId/accounts/$appid/batches': typeof SignedInTenantsTenantIdAccountsAppidBatchesRoute;
   '/_signed-in/tenants/$tenantId/accounts/$appid/blacklist': typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
+  '/_signed-in/tenants/$tenantId/accounts/$appid/drift': typeof SignedInTenantsTenantIdAccountsAppidDriftRoute;
+  '/_signed-in/tenants/$tenantId/accounts/$appid/work': typeof SignedInTenantsTenantIdAccountsAppidWorkRoute;
 }
 export interface FileRouteTypes {
   fileRoutesByFullPath: FileRoutesByFullPath;
@@ -108,9 +148,13 @@ export interface FileRouteTypes {
     | '/alerts'
     | '/platform'
     | '/tenants/$tenantId/alerts'
+    | '/tenants/$tenantId/batches'
     | '/tenants/$tenantId/settings'
     | '/tenants/$tenantId/accounts/'
-    | '/tenants/$tenantId/accounts/$appid/blacklist';
+    | '/tenants/$tenantId/accounts/$appid/batches'
+    | '/tenants/$tenantId/accounts/$appid/blacklist'
+    | '/tenants/$tenantId/accounts/$appid/drift'
+    | '/tenants/$tenantId/accounts/$appid/work';
   fileRoutesByTo: FileRoutesByTo;
   to:
     | '/login'
@@ -118,9 +162,13 @@ export interface FileRouteTypes {
     | '/platform'
     | '/'
     | '/tenants/$tenantId/alerts'
+    | '/tenants/$tenantId/batches'
     | '/tenants/$tenantId/settings'
     | '/tenants/$tenantId/accounts'
-    | '/tenants/$tenantId/accounts/$appid/blacklist';
+    | '/tenants/$tenantId/accounts/$appid/batches'
+    | '/tenants/$tenantId/accounts/$appid/blacklist'
+    | '/tenants/$tenantId/accounts/$appid/drift'
+    | '/tenants/$tenantId/accounts/$appid/work';
   id:
     | '__root__'
     | '/_signed-in'
@@ -129,9 +177,13 @@ export interface FileRouteTypes {
     | '/_signed-in/platform'
     | '/_signed-in/'
     | '/_signed-in/tenants/$tenantId/alerts'
+    | '/_signed-in/tenants/$tenantId/batches'
     | '/_signed-in/tenants/$tenantId/settings'
     | '/_signed-in/tenants/$tenantId/accounts/'
-    | '/_signed-in/tenants/$tenantId/accounts/$appid/blacklist';
+    | '/_signed-in/tenants/$tenantId/accounts/$appid/batches'
+    | '/_signed-in/tenants/$tenantId/accounts/$appid/blacklist'
+    | '/_signed-in/tenants/$tenantId/accounts/$appid/drift'
+    | '/_signed-in/tenants/$tenantId/accounts/$appid/work';
   fileRoutesById: FileRoutesById;
 }
 export interface RootRouteChildren {
@@ -183,6 +235,13 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof SignedInTenantsTenantIdAlertsRouteImport;
       parentRoute: typeof SignedInRoute;
     };
+    '/_signed-in/tenants/$tenantId/batches': {
+      id: '/_signed-in/tenants/$tenantId/batches';
+      path: '/tenants/$tenantId/batches';
+      fullPath: '/tenants/$tenantId/batches';
+      preLoaderRoute: typeof SignedInTenantsTenantIdBatchesRouteImport;
+      parentRoute: typeof SignedInRoute;
+    };
     '/_signed-in/tenants/$tenantId/settings': {
       id: '/_signed-in/tenants/$tenantId/settings';
       path: '/tenants/$tenantId/settings';
@@ -197,11 +256,32 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof SignedInTenantsTenantIdAccountsIndexRouteImport;
       parentRoute: typeof SignedInRoute;
     };
+    '/_signed-in/tenants/$tenantId/accounts/$appid/batches': {
+      id: '/_signed-in/tenants/$tenantId/accounts/$appid/batches';
+      path: '/tenants/$tenantId/accounts/$appid/batches';
+      fullPath: '/tenants/$tenantId/accounts/$appid/batches';
+      preLoaderRoute: typeof SignedInTenantsTenantIdAccountsAppidBatchesRouteImport;
+      parentRoute: typeof SignedInRoute;
+    };
     '/_signed-in/tenants/$tenantId/accounts/$appid/blacklist': {
       id: '/_signed-in/tenants/$tenantId/accounts/$appid/blacklist';
       path: '/tenants/$tenantId/accounts/$appid/blacklist';
       fullPath: '/tenants/$tenantId/accounts/$appid/blacklist';
       preLoaderRoute: typeof SignedInTenantsTenantIdAccountsAppidBlacklistRouteImport;
+      parentRoute: typeof SignedInRoute;
+    };
+    '/_signed-in/tenants/$tenantId/accounts/$appid/drift': {
+      id: '/_signed-in/tenants/$tenantId/accounts/$appid/drift';
+      path: '/tenants/$tenantId/accounts/$appid/drift';
+      fullPath: '/tenants/$tenantId/accounts/$appid/drift';
+      preLoaderRoute: typeof SignedInTenantsTenantIdAccountsAppidDriftRouteImport;
+      parentRoute: typeof SignedInRoute;
+    };
+    '/_signed-in/tenants/$tenantId/accounts/$appid/work': {
+      id: '/_signed-in/tenants/$tenantId/accounts/$appid/work';
+      path: '/tenants/$tenantId/accounts/$appid/work';
+      fullPath: '/tenants/$tenantId/accounts/$appid/work';
+      preLoaderRoute: typeof SignedInTenantsTenantIdAccountsAppidWorkRouteImport;
       parentRoute: typeof SignedInRoute;
     };
   }
@@ -212,9 +292,13 @@ interface SignedInRouteChildren {
   SignedInPlatformRoute: typeof SignedInPlatformRoute;
   SignedInIndexRoute: typeof SignedInIndexRoute;
   SignedInTenantsTenantIdAlertsRoute: typeof SignedInTenantsTenantIdAlertsRoute;
+  SignedInTenantsTenantIdBatchesRoute: typeof SignedInTenantsTenantIdBatchesRoute;
   SignedInTenantsTenantIdSettingsRoute: typeof SignedInTenantsTenantIdSettingsRoute;
   SignedInTenantsTenantIdAccountsIndexRoute: typeof SignedInTenantsTenantIdAccountsIndexRoute;
+  SignedInTenantsTenantIdAccountsAppidBatchesRoute: typeof SignedInTenantsTenantIdAccountsAppidBatchesRoute;
   SignedInTenantsTenantIdAccountsAppidBlacklistRoute: typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
+  SignedInTenantsTenantIdAccountsAppidDriftRoute: typeof SignedInTenantsTenantIdAccountsAppidDriftRoute;
+  SignedInTenantsTenantIdAccountsAppidWorkRoute: typeof SignedInTenantsTenantIdAccountsAppidWorkRoute;
 }
 
 const SignedInRouteChildren: SignedInRouteChildren = {
@@ -222,11 +306,18 @@ const SignedInRouteChildren: SignedInRouteChildren = {
   SignedInPlatformRoute: SignedInPlatformRoute,
   SignedInIndexRoute: SignedInIndexRoute,
   SignedInTenantsTenantIdAlertsRoute: SignedInTenantsTenantIdAlertsRoute,
+  SignedInTenantsTenantIdBatchesRoute: SignedInTenantsTenantIdBatchesRoute,
   SignedInTenantsTenantIdSettingsRoute: SignedInTenantsTenantIdSettingsRoute,
   SignedInTenantsTenantIdAccountsIndexRoute:
     SignedInTenantsTenantIdAccountsIndexRoute,
+  SignedInTenantsTenantIdAccountsAppidBatchesRoute:
+    SignedInTenantsTenantIdAccountsAppidBatchesRoute,
   SignedInTenantsTenantIdAccountsAppidBlacklistRoute:
     SignedInTenantsTenantIdAccountsAppidBlacklistRoute,
+  SignedInTenantsTenantIdAccountsAppidDriftRoute:
+    SignedInTenantsTenantIdAccountsAppidDriftRoute,
+  SignedInTenantsTenantIdAccountsAppidWorkRoute:
+    SignedInTenantsTenantIdAccountsAppidWorkRoute,
 };
 
 const SignedInRouteWithChildren = SignedInRoute._addFileChildren(

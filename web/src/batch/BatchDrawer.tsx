@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { Alert, Drawer, Skeleton } from 'antd';
+import { Alert, Button, Drawer, Skeleton } from 'antd';
 import { useEffect, useState } from 'react';
 import { Trans, useTranslation } from 'react-i18next';
 import type { Batch, Outcome } from '../client';
@@ -10,6 +10,7 @@ import { ServerText } from '../i18n/ServerText';
 import { ProblemAlert } from '../problem/ProblemAlert';
 import { RelativeTime } from '../time/RelativeTime';
 import { hasEnded } from './batch';
+import { BatchActions } from './BatchActions';
 import { BatchItems } from './BatchItems';
 import { BatchProgress } from './BatchProgress';
 
@@ -19,10 +20,12 @@ interface Props {
   onClose: () => void;
   /** Some openid got its outcome since the last look. */
   onProgress: () => void;
+  /** Another batch is to be shown. */
+  onShow: (batchId: string) => void;
 }
 
 /** A batch as it runs: asked every second until it has ended. */
-export function BatchDrawer({ tenantId, batchId, onClose, onProgress }: Props) {
+export function BatchDrawer({ tenantId, batchId, onClose, onProgress, onShow }: Props) {
   const { t } = useTranslation();
   const batch = useQuery({
     ...getBatchOptions({ path: { tenant_id: tenantId, batch_id: batchId } }),
@@ -38,12 +41,14 @@ export function BatchDrawer({ tenantId, batchId, onClose, onProgress }: Props) {
     >
       {batch.isError && <ProblemAlert problem={batch.error} onRetry={() => void batch.refetch()} />}
       {batch.isPending && <Skeleton active />}
-      {batch.data && <BatchView batch={batch.data} tenantId={tenantId} onProgress={onProgress} />}
+      {batch.data && <BatchView batch={batch.data} tenantId={tenantId} onProgress={onProgress} onShow={onShow} />}
     </Drawer>
   );
 }
 
-function BatchView({ batch, tenantId, onProgress }: { batch: Batch; tenantId: string; onProgress: () => void }) {
+type ViewProps = Pick<Props, 'tenantId' | 'onProgress' | 'onShow'> & { batch: Batch };
+
+function BatchView({ batch, tenantId, onProgress, onShow }: ViewProps) {
   const { t } = useTranslation();
   const queryClient = useQueryClient();
   const [outcome, setOutcome] = useState<Outcome>();
@@ -72,13 +77,14 @@ function BatchView({ batch, tenantId, onProgress }: { batch: Batch; tenantId: st
           description={<ServerText>{batch.pause_reason}</ServerText>}
         />
       )}
-      <BatchFacts batch={batch} />
+      <BatchFacts batch={batch} onShow={onShow} />
+      <BatchActions tenantId={tenantId} batch={batch} onChanged={onProgress} onShow={onShow} />
       <BatchItems tenantId={tenantId} batch={batch} outcome={outcome} onOutcome={setOutcome} />
     </div>
   );
 }
 
-function BatchFacts({ batch }: { batch: Batch }) {
+function BatchFacts({ batch, onShow }: { batch: Batch; onShow: (batchId: string) => void }) {
   const { t } = useTranslation();
   return (
     <Facts
@@ -88,7 +94,18 @@ function BatchFacts({ batch }: { batch: Batch }) {
         [t('batch.ended'), batch.ended_at && <RelativeTime at={batch.ended_at} tabStop />],
         [t('batch.until'), batch.until && <RelativeTime at={batch.until} tabStop />],
         [t('batch.reason'), batch.reason],
+        [t('batch.retryOf'), batch.retry_of && <EarlierBatch id={batch.retry_of} onShow={onShow} />],
+        [t('batch.undoOf'), batch.undo_of && <EarlierBatch id={batch.undo_of} onShow={onShow} />],
       ]}
     />
+  );
+}
+
+function EarlierBatch({ id, onShow }: { id: string; onShow: (batchId: string) => void }) {
+  const { t } = useTranslation();
+  return (
+    <Button size="small" type="link" className="flush" onClick={() => onShow(id)}>
+      {t('batch.showEarlier')}
+    </Button>
   );
 }

@@ -2,8 +2,9 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Empty, Table, Typography, type TableColumnsType } from 'antd';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { Batch, BatchItem, Outcome } from '../client';
+import { exportBatchItems, type Batch, type BatchItem, type Outcome } from '../client';
 import { listBatchItemsOptions } from '../client/@tanstack/react-query.gen';
+import { ExportButton } from '../file/ExportButton';
 import { useNarrow } from '../frame/useNarrow';
 import { CursorPager } from '../paging/CursorPager';
 import { ProblemAlert } from '../problem/ProblemAlert';
@@ -37,7 +38,21 @@ export function BatchItems({ tenantId, batch, outcome, onOutcome }: Props) {
   };
   return (
     <div className="stack-wide">
-      <OutcomeFilter counts={batch.counts} outcome={outcome} onOutcome={filter} />
+      <div className="batch-items-top">
+        <OutcomeFilter counts={batch.counts} outcome={outcome} onOutcome={filter} />
+        <ExportButton
+          size="small"
+          label={t('file.exportItems')}
+          onExport={(format) =>
+            exportBatchItems({
+              path: { tenant_id: tenantId, batch_id: batch.id },
+              query: { ...format, outcome },
+              parseAs: 'blob',
+              throwOnError: true,
+            })
+          }
+        />
+      </div>
       {items.isError && <ProblemAlert problem={items.error} onRetry={() => void items.refetch()} />}
       {!(items.isError && !items.data) && (
         <ItemTable

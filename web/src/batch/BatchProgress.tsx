@@ -1,9 +1,8 @@
-import { Progress, Tag, theme } from 'antd';
+import { Progress, theme } from 'antd';
 import { useTranslation } from 'react-i18next';
 import type { Batch } from '../client';
 import { hasEnded, percent } from './batch';
-
-const colors = { queued: undefined, running: 'processing', paused: 'warning', done: 'success', cancelled: 'error' } as const;
+import { BatchStatusTag } from './BatchStatusTag';
 
 /** How far a batch has come, also for those who only hear it. The bar is green as far as WeChat agreed, and red for what it refused. */
 export function BatchProgress({ batch }: { batch: Batch }) {
@@ -15,7 +14,7 @@ export function BatchProgress({ batch }: { batch: Batch }) {
   return (
     <div>
       <div className="batch-status" role="status">
-        <Tag color={colors[batch.status]}>{t(`batchStatus.${batch.status}`)}</Tag>
+        <BatchStatusTag status={batch.status} />
         <span>
           {hasEnded(batch)
             ? t('batch.summaryEnded', { count: counts.done + counts.already, failed: counts.failed, total: given })

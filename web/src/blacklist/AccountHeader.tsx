@@ -16,20 +16,20 @@ import { useMay } from '../session/useMe';
 import { AccountTrouble } from './AccountTrouble';
 
 /** Whose blacklist this is, and whether we may work on it. Account undefined: it is still being read. */
-export function AccountHeader({ account, tenantId }: { account: Authorizer | undefined; tenantId: string }) {
+export function AccountHeader({ account, tenantId, title }: { account: Authorizer | undefined; tenantId: string; title: string }) {
   const { t } = useTranslation();
   return (
     <header className="account-header">
       <Link to="/tenants/$tenantId/accounts" params={{ tenantId }} className="back">
         <LeftOutlined aria-hidden /> {t('accounts.title')}
       </Link>
-      {account ? <AccountFacts account={account} tenantId={tenantId} /> : <Skeleton active avatar paragraph={{ rows: 1 }} />}
+      {account ? <AccountFacts account={account} tenantId={tenantId} title={title} /> : <Skeleton active avatar paragraph={{ rows: 1 }} />}
       {account && <AccountTrouble account={account} tenantId={tenantId} />}
     </header>
   );
 }
 
-function AccountFacts({ account, tenantId }: { account: Authorizer; tenantId: string }) {
+function AccountFacts({ account, tenantId, title }: { account: Authorizer; tenantId: string; title: string }) {
   const { t } = useTranslation();
   const mayRenew = useMay('authorizers:write');
   const { renewal, renew } = useRenewal(tenantId, account.appid);
@@ -39,7 +39,7 @@ function AccountFacts({ account, tenantId }: { account: Authorizer; tenantId: st
         <AccountAvatar account={account} size={48} />
         <div className="account-names">
           <h1>
-            {account.nick_name || account.appid} <span className="quiet">{t('blacklist.title')}</span>
+            {account.nick_name || account.appid} <span className="quiet">{title}</span>
           </h1>
           <div className="account-ids">
             <StateTag state={account.state} />

@@ -3,25 +3,22 @@ import { getRouteApi } from '@tanstack/react-router';
 import { useCallback, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { BatchDrawer } from '../batch/BatchDrawer';
-import type { Batch } from '../client';
-import {
-  getAuthorizerOptions,
-  listBatchesQueryKey,
-  listBlacklistOptions,
-  listBlacklistQueryKey,
-} from '../client/@tanstack/react-query.gen';
-import { useTitle } from '../frame/useTitle';
+import { exportBlacklist, type Batch } from '../client';
+import { listBatchesQueryKey, listBlacklistOptions, listBlacklistQueryKey } from '../client/@tanstack/react-query.gen';
 import { CursorPager } from '../paging/CursorPager';
 import { useTrail } from '../paging/useTrail';
 import { ProblemAlert } from '../problem/ProblemAlert';
-import { AccountHeader } from './AccountHeader';
+import { AccountPage } from './AccountPage';
 import { EntryTable } from './EntryTable';
 import { EntryToolbar } from './EntryToolbar';
+import { HistoryDrawer } from './HistoryDrawer';
+import { ImportDrawer } from './ImportDrawer';
 import { NoEntries } from './NoEntries';
 import { PullStatus } from './PullStatus';
 import { UnfinishedBatches } from './UnfinishedBatches';
 import { WishDrawer } from './WishDrawer';
-import type { BlacklistSearch } from './search';
+import { filtersOf, hasMoreFilters, type BlacklistSearch } from './search';
+import { useAccountName } from './useAccount';
 import type { Action } from './useWish';
 
 const route = getRouteApi('/_signed-in/tenants/$tenantId/accounts/$appid/blacklist');
@@ -30,21 +27,25 @@ const route = getRouteApi('/_signed-in/tenants/$tenantId/accounts/$appid/blackli
 export function BlacklistPage() {
   const { tenantId, appid } = route.useParams();
   // Nothing chosen or pasted for one account may reach another.
-  return <AccountBlacklist key={`${tenantId}/${appid}`} />;
+  const { t } = useTranslation();
+  return (
+    <AccountPage key={`${tenantId}/${appid}`} tenantId={tenantId} appid={appid} title={t('blacklist.title')}>
+      <AccountBlacklist />
+    </AccountPage>
+  );
 }
 
 function AccountBlacklist() {
-  const { t } = useTranslation();
   const { tenantId, appid } = route.useParams();
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const queryClient = useQueryClient();
   const [selected, setSelected] = useState<string[]>([]);
-  const [asking, setAsking] = useState<Action>();
+  const [asking, setAsking] = useState<Action | 'import'>();
   const path = { tenant_id: tenantId, appid };
-  const account = useQuery({ ...getAuthorizerOptions({ path }), refetchInterval: 15_000 });
+  const filters = filtersOf(search);
   const entries = useQuery({
-    ...listBlacklistOptions({ path, query: { actual: search.actual ?? 'blocked', q: search.q, cursor: search.cursor, limit: 50 } }),
+    ...listBlacklistOptions({ path, query: { ...filters, cursor: search.cursor, limit: 50 } }),
     placeholderData: keepPreviousData,
     refetchInterval: ({ state }) => (state.data?.data.some(({ pending }) => pending) ? 3_000 : 30_000),
   });
@@ -65,20 +66,9 @@ function AccountBlacklist() {
     setSelected([]);
     change({ batch: batch.id }, false);
   };
-  const name = account.data?.nick_name || appid;
-  useTitle(`${name} · ${t('blacklist.title')}`);
-  const wish = { tenantId, appid, accountName: name, onClose: () => setAsking(undefined), onTaken: taken };
-
-  if (account.isError && !account.data) {
-    return (
-      <div className="page">
-        <ProblemAlert problem={account.error} onRetry={() => void account.refetch()} />
-      </div>
-    );
-  }
+  const wish = { tenantId, appid, accountName: useAccountName(tenantId, appid), onClose: () => setAsking(undefined), onTaken: taken };
   return (
-    <div className="page">
-      <AccountHeader account={account.data} tenantId={tenantId} />
+    <>
       <UnfinishedBatches tenantId={tenantId} appid={appid} shown={search.batch} onShow={(batch) => change({ batch }, false)} />
       <EntryToolbar
         search={search}
@@ -94,6 +84,8 @@ function AccountBlacklist() {
             onDone={refresh}
           />
         }
+        onExport={(format) => exportBlacklist({ path, query: { ...format, ...filters }, parseAs: 'blob', throwOnError: true })}
+        onImport={() => setAsking('import')}
         onFilter={filter}
         onClearSelection={() => setSelected([])}
         onAsk={setAsking}
@@ -106,19 +98,31 @@ function AccountBlacklist() {
           selected={selected}
           empty={
             <NoEntries
-              searching={search.q !== undefined}
+              searching={search.q !== undefined || hasMoreFilters(search)}
               filter={search.actual ?? 'blocked'}
               neverRead={entries.data?.synced_at === null}
-              onShowAll={() => filter({ q: undefined, actual: 'any' })}
+              onShowAll={() => filter({ q: undefined, reason: undefined, by: undefined, want: undefined, state: undefined, actual: 'any' })}
             />
           }
           onSelect={setSelected}
           onShowBatch={(batch) => change({ batch }, false)}
+          onShowHistory={(history) => change({ history }, false)}
         />
       )}
       <CursorPager {...pager} />
       <WishDrawer action="block" open={asking === 'block'} {...wish} />
       {asking === 'unblock' && <WishDrawer action="unblock" open initialText={selected.join('\n')} {...wish} />}
+      {asking === 'import' && <ImportDrawer {...wish} />}
+      {search.history && (
+        <HistoryDrawer
+          key={search.history}
+          tenantId={tenantId}
+          appid={appid}
+          openid={search.history}
+          onClose={() => change({ history: undefined })}
+          onShowBatch={(batch) => change({ history: undefined, batch }, false)}
+        />
+      )}
       {search.batch && (
         <BatchDrawer
           key={search.batch}
@@ -126,8 +130,9 @@ function AccountBlacklist() {
           batchId={search.batch}
           onClose={() => change({ batch: undefined })}
           onProgress={refresh}
+          onShow={(batch) => change({ batch }, false)}
         />
       )}
-    </div>
+    </>
   );
 }

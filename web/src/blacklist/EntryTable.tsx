@@ -1,11 +1,11 @@
-import { Button, Table, Typography, type TableColumnsType } from 'antd';
+import { Button, Table, type TableColumnsType } from 'antd';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { BlacklistEntry } from '../client';
-import { Actor } from '../frame/Actor';
 import { Facts } from '../frame/Facts';
 import { useNarrow } from '../frame/useNarrow';
 import { RelativeTime } from '../time/RelativeTime';
+import { OpenId, Who } from './EntryFacts';
 import { Actual, Wanted } from './EntryStatus';
 
 interface Props {
@@ -18,11 +18,18 @@ interface Props {
   empty: ReactNode;
   onSelect: (openids: string[]) => void;
   onShowBatch: (id: string) => void;
+  onShowHistory: (openid: string) => void;
 }
 
-export function EntryTable({ entries, refreshing, selected, empty, onSelect, onShowBatch }: Props) {
+export function EntryTable({ entries, refreshing, selected, empty, onSelect, onShowBatch, onShowHistory }: Props) {
   const { t } = useTranslation();
   const narrow = useNarrow();
+  const details = (entry: BlacklistEntry) => (
+    <span className="entry-details">
+      <BatchButton entry={entry} onShowBatch={onShowBatch} />
+      <HistoryButton entry={entry} onShowHistory={onShowHistory} />
+    </span>
+  );
   const wide: TableColumnsType<BlacklistEntry> = [
     { key: 'openid', title: t('blacklist.openid'), width: 275, render: (_, entry) => <OpenId openid={entry.openid} /> },
     { key: 'actual', title: t('blacklist.actual'), width: 205, render: (_, entry) => <Actual entry={entry} /> },
@@ -31,10 +38,10 @@ export function EntryTable({ entries, refreshing, selected, empty, onSelect, onS
     { key: 'reason', title: t('blacklist.reason'), render: (_, entry) => entry.reason },
     { key: 'who', title: t('blacklist.who'), width: 190, render: (_, entry) => <Who entry={entry} /> },
     {
-      key: 'batch',
-      title: <span className="unseen">{t('blacklist.batch')}</span>,
-      width: 72,
-      render: (_, entry) => <BatchButton entry={entry} onShowBatch={onShowBatch} />,
+      key: 'details',
+      title: <span className="unseen">{t('blacklist.details')}</span>,
+      width: 84,
+      render: (_, entry) => details(entry),
     },
   ];
   const card: TableColumnsType<BlacklistEntry> = [
@@ -53,7 +60,7 @@ export function EntryTable({ entries, refreshing, selected, empty, onSelect, onS
               [t('blacklist.who'), entry.wanted_at && <Who entry={entry} />],
             ]}
           />
-          <BatchButton entry={entry} onShowBatch={onShowBatch} />
+          {details(entry)}
         </div>
       ),
     },
@@ -80,26 +87,6 @@ export function EntryTable({ entries, refreshing, selected, empty, onSelect, onS
   );
 }
 
-function OpenId({ openid }: { openid: string }) {
-  return (
-    <Typography.Text className="mono" copyable={{ text: openid }}>
-      {openid}
-    </Typography.Text>
-  );
-}
-
-function Who({ entry }: { entry: BlacklistEntry }) {
-  if (!entry.wanted_at) return null;
-  return (
-    <span>
-      <Actor by={entry.wanted_by} />{' '}
-      <span className="small quiet">
-        <RelativeTime at={entry.wanted_at} />
-      </span>
-    </span>
-  );
-}
-
 function BatchButton({ entry, onShowBatch }: { entry: BlacklistEntry; onShowBatch: (id: string) => void }) {
   const { t } = useTranslation();
   const { batch_id: id } = entry;
@@ -113,6 +100,22 @@ function BatchButton({ entry, onShowBatch }: { entry: BlacklistEntry; onShowBatc
       aria-label={t('blacklist.batchOf', { openid: entry.openid })}
     >
       {t('blacklist.batch')}
+    </Button>
+  );
+}
+
+function HistoryButton({ entry, onShowHistory }: { entry: BlacklistEntry; onShowHistory: (openid: string) => void }) {
+  const { t } = useTranslation();
+  if (entry.batch_id === null && entry.want === null) return null; // nobody here has ever asked anything
+  return (
+    <Button
+      size="small"
+      type="link"
+      className="flush"
+      onClick={() => onShowHistory(entry.openid)}
+      aria-label={t('history.of', { openid: entry.openid })}
+    >
+      {t('history.button')}
     </Button>
   );
 }

@@ -1,9 +1,13 @@
+import { UploadOutlined } from '@ant-design/icons';
 import { Button, Segmented } from 'antd';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { BlacklistPage } from '../client';
+import type { Answer } from '../file/download';
+import { ExportButton, type FileFormat } from '../file/ExportButton';
 import { SearchBox } from '../paging/SearchBox';
 import { useMay } from '../session/useMe';
+import { MoreFilters } from './MoreFilters';
 import { actualFilters, type ActualFilter, type BlacklistSearch } from './search';
 import type { Action } from './useWish';
 
@@ -12,13 +16,15 @@ interface Props {
   page: BlacklistPage | undefined;
   selected: number;
   pull: ReactNode;
+  onExport: (format: FileFormat) => Promise<Answer>;
+  onImport: () => void;
   onFilter: (values: Partial<BlacklistSearch>) => void;
   onClearSelection: () => void;
   onAsk: (action: Action) => void;
 }
 
 /** What the table shows, how much of it there is, and what can be done. */
-export function EntryToolbar({ search, page, selected, pull, onFilter, onClearSelection, onAsk }: Props) {
+export function EntryToolbar({ search, page, selected, pull, onExport, onImport, onFilter, onClearSelection, onAsk }: Props) {
   const { t, i18n } = useTranslation();
   const mayWrite = useMay('blacklist:write');
   const why = mayWrite ? undefined : t('frame.notAllowed');
@@ -33,6 +39,10 @@ export function EntryToolbar({ search, page, selected, pull, onFilter, onClearSe
         />
         <SearchBox label={t('blacklist.search')} maxLength={128} value={search.q ?? ''} onSearch={(q) => onFilter({ q: q || undefined })} />
         <div className="toolbar-end">
+          <ExportButton label={t('file.exportList')} onExport={onExport} />
+          <Button icon={<UploadOutlined aria-hidden />} disabled={!mayWrite} title={why} onClick={onImport}>
+            {t('import.button')}
+          </Button>
           <Button disabled={!mayWrite} title={why} onClick={() => onAsk('unblock')}>
             {selected > 0 ? t('wish.unblockCount', { count: selected }) : t('blacklist.unblock')}
           </Button>
@@ -41,6 +51,7 @@ export function EntryToolbar({ search, page, selected, pull, onFilter, onClearSe
           </Button>
         </div>
       </div>
+      <MoreFilters search={search} onFilter={onFilter} />
       <div className="toolbar-facts">
         <span role="status">
           {page ? t('blacklist.total', { count: page.total, number: page.total.toLocaleString(i18n.language) }) : '…'}

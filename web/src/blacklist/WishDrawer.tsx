@@ -1,12 +1,16 @@
-import { DatePicker, Drawer, Form, Input, Button } from 'antd';
-import dayjs, { type Dayjs } from 'dayjs';
+import { Button, Drawer, Form, Input } from 'antd';
+import type { Dayjs } from 'dayjs';
 import { useDeferredValue, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Batch } from '../client';
 import { ProblemAlert } from '../problem/ProblemAlert';
 import { OpenIdCounts } from './OpenIdCounts';
 import { maxOpenIds, readOpenIds } from './openids';
-import { useWish, type Action } from './useWish';
+import { PreviewView } from './PreviewView';
+import { isPast } from './until';
+import { usePreview } from './usePreview';
+import { useWish, type Action, type Wish } from './useWish';
+import { WishFields } from './WishFields';
 
 interface Props {
   action: Action;
@@ -28,23 +32,28 @@ export function WishDrawer({ action, tenantId, appid, accountName, open, initial
   const [until, setUntil] = useState<Dayjs | null>(null);
   const pasted = useDeferredValue(text);
   const counts = useMemo(() => readOpenIds(pasted), [pasted]);
+  const preview = usePreview();
+  const change = (changed: string) => {
+    setText(changed);
+    preview.reset(); // it was about other openids
+  };
   const wish = useWish((batch) => {
-    setText('');
+    change('');
     setReason('');
     setUntil(null);
     onTaken(batch);
   });
-  const untilPast = until !== null && !until.isAfter(dayjs());
-  const ready = counts.unique > 0 && counts.tooLong === 0 && counts.openids.length <= maxOpenIds && !untilPast;
-  const submit = () => {
-    const { openids } = readOpenIds(text);
-    wish.mutate({
-      action,
-      tenantId,
-      appid,
-      request: { openids, reason: reason.trim() || undefined, until: action === 'block' ? until?.toISOString() : undefined },
-    });
-  };
+  const ready = counts.unique > 0 && counts.tooLong === 0 && counts.openids.length <= maxOpenIds && !isPast(until);
+  const wanted = (): Wish => ({
+    action,
+    tenantId,
+    appid,
+    request: {
+      openids: readOpenIds(text).openids,
+      reason: reason.trim() || undefined,
+      until: action === 'block' ? until?.toISOString() : undefined,
+    },
+  });
   return (
     <Drawer
       open={open}
@@ -55,7 +64,16 @@ export function WishDrawer({ action, tenantId, appid, accountName, open, initial
       footer={
         <div className="drawer-footer">
           <Button onClick={onClose}>{t('wish.close')}</Button>
-          <Button type="primary" danger={action === 'block'} loading={wish.isPending} disabled={!ready} onClick={submit}>
+          <Button loading={preview.isPending} disabled={!ready} title={t('preview.help')} onClick={() => preview.mutate(wanted())}>
+            {t('preview.button')}
+          </Button>
+          <Button
+            type="primary"
+            danger={action === 'block'}
+            loading={wish.isPending}
+            disabled={!ready}
+            onClick={() => wish.mutate(wanted())}
+          >
             {counts.unique > 0 ? t(`wish.${action}Count`, { count: counts.unique }) : t(`wish.${action}`)}
           </Button>
         </div>
@@ -67,7 +85,7 @@ export function WishDrawer({ action, tenantId, appid, accountName, open, initial
             id={`${action}-openids`}
             className="mono"
             value={text}
-            onChange={({ target }) => setText(target.value)}
+            onChange={({ target }) => change(target.value)}
             rows={10}
             spellCheck={false}
             autoComplete="off"
@@ -75,29 +93,10 @@ export function WishDrawer({ action, tenantId, appid, accountName, open, initial
           />
         </Form.Item>
         <OpenIdCounts id={`${action}-counts`} counts={counts} />
-        <Form.Item label={t('wish.reason')} htmlFor={`${action}-reason`} extra={t('wish.reasonHint')}>
-          <Input id={`${action}-reason`} value={reason} maxLength={500} onChange={({ target }) => setReason(target.value)} />
-        </Form.Item>
-        {action === 'block' && (
-          <Form.Item
-            label={t('wish.until')}
-            htmlFor="block-until"
-            extra={t('wish.untilHint')}
-            validateStatus={untilPast ? 'error' : undefined}
-            help={untilPast ? t('wish.untilPast') : undefined}
-          >
-            <DatePicker
-              id="block-until"
-              showTime={{ format: 'HH:mm' }}
-              format="YYYY-MM-DD HH:mm"
-              value={until}
-              onChange={setUntil}
-              disabledDate={(day) => day.isBefore(dayjs(), 'day')}
-              presets={[1, 7, 30, 365].map((count) => ({ label: t('wish.days', { count }), value: () => dayjs().add(count, 'day') }))}
-            />
-          </Form.Item>
-        )}
+        <WishFields action={action} id={action} reason={reason} until={until} onReason={setReason} onUntil={setUntil} />
       </Form>
+      {preview.isError && <ProblemAlert problem={preview.error} />}
+      {preview.data && <PreviewView preview={preview.data} tenantId={tenantId} />}
       {wish.isError && <ProblemAlert problem={wish.error} />}
     </Drawer>
   );

@@ -22,6 +22,9 @@ export function Pages({ me, tenantId }: Props) {
           <Link to="/tenants/$tenantId/accounts" params={{ tenantId }} activeOptions={activeOptions} className="nav-link">
             {t('frame.accounts')}
           </Link>
+          <Link to="/tenants/$tenantId/batches" params={{ tenantId }} activeOptions={activeOptions} className="nav-link">
+            {t('frame.batches')}
+          </Link>
           <Link to="/tenants/$tenantId/alerts" params={{ tenantId }} activeOptions={activeOptions} className="nav-link">
             {t('frame.alerts')} <OpenAlerts tenantId={tenantId} />
           </Link>

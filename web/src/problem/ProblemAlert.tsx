@@ -6,7 +6,7 @@ import { CopyableLink } from '../connect/CopyableLink';
 import { ServerText } from '../i18n/ServerText';
 import { useServerWords } from '../i18n/serverWords';
 import { Refusal } from './Refusal';
-import { unreachable, unreadable } from './problem';
+import { cutOff, unreachable, unreadable } from './problem';
 
 interface Props {
   problem: Problem;
@@ -59,20 +59,28 @@ function ProblemTitle({ problem }: { problem: Problem }) {
   const { title } = useServerWords();
   if (problem.code === unreachable) return t('problem.unreachable');
   if (problem.code === unreadable) return t('problem.unreadable');
+  if (problem.code === cutOff) return t('problem.cutOff');
   return title(problem);
 }
 
+/** What is wrong, place by place; a file may have a hundred of them. */
 function FieldErrors({ problem }: { problem: Problem }) {
   if (!problem.errors?.length) return null;
   return (
-    <ul className="problem-fields">
+    <ul className="problem-fields" tabIndex={problem.errors.length > 10 ? 0 : undefined}>
       {problem.errors.map(({ pointer, detail }) => (
         <li key={pointer}>
-          <code>{pointer}</code> {detail}
+          <FieldName pointer={pointer} /> <ServerText>{detail}</ServerText>
         </li>
       ))}
     </ul>
   );
+}
+
+function FieldName({ pointer }: { pointer: string }) {
+  const { t } = useTranslation();
+  const line = /^line:(\d+)$/.exec(pointer)?.[1];
+  return line ? <strong>{t('problem.line', { line })}</strong> : <code>{pointer}</code>;
 }
 
 function MissingPermission({ problem }: { problem: Problem }) {

@@ -3,6 +3,7 @@ import type { Problem } from '../client';
 /** The codes that this console makes up itself; all others are the server's. */
 export const unreachable = 'unreachable';
 export const unreadable = 'unreadable-answer';
+export const cutOff = 'answer-cut-off';
 
 export function isProblem(value: unknown): value is Problem {
   return (

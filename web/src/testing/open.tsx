@@ -10,3 +10,10 @@ export function open(place: string): { user: UserEvent; history: RouterHistory }
   // antd's choices are labels over inputs that take no pointer themselves.
   return { user: userEvent.setup({ pointerEventsCheck: PointerEventsCheckLevel.Never }), history };
 }
+
+/** The dialog that something stands in. In tests antd gives all dialogs the same id, so that they cannot be told apart by their names. */
+export function dialogOf(element: HTMLElement): HTMLElement {
+  const dialog = element.closest<HTMLElement>('[role=dialog]');
+  if (!dialog) throw new Error('not in a dialog');
+  return dialog;
+}

@@ -1,5 +1,6 @@
 import { vi } from 'vitest';
 import type { Problem } from '../client';
+import { uploadsTo } from './xhr';
 
 /** A call that the console made. */
 export interface Call {
@@ -35,6 +36,21 @@ export function refuse(status: number, code: string, more: Partial<Problem> = {}
   });
 }
 
+class SavedFile {
+  readonly name: string;
+  readonly text: string;
+
+  constructor(name: string, text: string) {
+    this.name = name;
+    this.text = text;
+  }
+}
+
+/** An export as the API gives it. */
+export function file(name: string, text: string): SavedFile {
+  return new SavedFile(name, text);
+}
+
 /** No answer at all, as when the network is down. */
 export function noAnswer(): never {
   throw new TypeError('Failed to fetch');
@@ -49,6 +65,10 @@ export class FakeSteward {
   constructor(routes: Record<string, Answers>) {
     this.routes = routes;
     vi.stubGlobal('fetch', (request: Request) => this.answer(request));
+    vi.stubGlobal(
+      'XMLHttpRequest',
+      uploadsTo((request) => this.answer(request)),
+    );
   }
 
   /** Changes an answer while the page is open. */
@@ -68,11 +88,14 @@ export class FakeSteward {
       path: url.pathname,
       query: Object.fromEntries(url.searchParams),
       headers: request.headers,
-      body: text === '' ? undefined : JSON.parse(text),
+      body: text === '' ? undefined : request.headers.get('Content-Type') === 'text/csv' ? text : JSON.parse(text),
     };
     this.calls.push(call);
     const route = this.routes[`${call.method} ${call.path}`] ?? refuse(404, 'not-found');
     const answer = isAnswering(route) ? route(call) : route;
+    if (answer instanceof SavedFile) {
+      return new Response(answer.text, { headers: { 'Content-Disposition': `attachment; filename=${answer.name}` } });
+    }
     if (answer instanceof Refusal) return json(answer.problem.status, answer.problem, 'application/problem+json');
     return answer === null ? new Response(null, { status: 204 }) : json(200, answer, 'application/json');
   }

@@ -1,0 +1,69 @@
+import { FilterOutlined } from '@ant-design/icons';
+import { Button, Select } from 'antd';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { SearchBox } from '../paging/SearchBox';
+import { hasMoreFilters, stateFilters, wantFilters, type BlacklistSearch, type StateFilter, type WantFilter } from './search';
+
+interface Props {
+  search: BlacklistSearch;
+  onFilter: (values: Partial<BlacklistSearch>) => void;
+}
+
+/** The filters that are wanted less often: behind a button, and in sight as long as one of them is set. */
+export function MoreFilters({ search, onFilter }: Props) {
+  const { t } = useTranslation();
+  const [opened, setOpened] = useState(false);
+  const set = hasMoreFilters(search);
+  if (!opened && !set) {
+    return (
+      <div>
+        <Button size="small" icon={<FilterOutlined aria-hidden />} aria-expanded={false} onClick={() => setOpened(true)}>
+          {t('moreFilters.show')}
+        </Button>
+      </div>
+    );
+  }
+  return (
+    <div className="toolbar" role="group" aria-label={t('moreFilters.label')}>
+      <SearchBox
+        label={t('moreFilters.reason')}
+        maxLength={500}
+        value={search.reason ?? ''}
+        onSearch={(reason) => onFilter({ reason: reason || undefined })}
+      />
+      <SearchBox label={t('moreFilters.by')} maxLength={200} value={search.by ?? ''} onSearch={(by) => onFilter({ by: by || undefined })} />
+      <Select<WantFilter | 'any'>
+        className="filter-select"
+        aria-label={t('blacklist.want')}
+        value={search.want ?? 'any'}
+        onChange={(want) => onFilter({ want: want === 'any' ? undefined : want })}
+        options={[
+          { value: 'any', label: t('moreFilters.anyWant') },
+          ...wantFilters.map((value) => ({ value, label: t(`moreFilters.want.${value}`) })),
+        ]}
+      />
+      <Select<StateFilter | 'any'>
+        className="filter-select"
+        aria-label={t('moreFilters.state')}
+        value={search.state ?? 'any'}
+        onChange={(state) => onFilter({ state: state === 'any' ? undefined : state })}
+        options={[
+          { value: 'any', label: t('moreFilters.anyState') },
+          ...stateFilters.map((value) => ({ value, label: t(`moreFilters.states.${value}`) })),
+        ]}
+      />
+      <Button
+        size="small"
+        type="link"
+        className="flush"
+        onClick={() => {
+          setOpened(false);
+          if (set) onFilter({ reason: undefined, by: undefined, want: undefined, state: undefined });
+        }}
+      >
+        {t('moreFilters.clear')}
+      </Button>
+    </div>
+  );
+}
