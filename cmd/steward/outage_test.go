@@ -18,7 +18,7 @@ import (
 
 func TestDatabaseStopsUnderLoad(t *testing.T) {
 	t.Parallel()
-	const people = 600
+	const people = 3000 // many more than are called for before somebody notices
 	b, server := setupWithOwnDatabase(t)
 	appid, followers := b.connect(people, "1", "2")
 	slow(t, b, pathBlock, 30*time.Millisecond)
@@ -43,7 +43,7 @@ func TestDatabaseStopsUnderLoad(t *testing.T) {
 // A network that swallows packets is worse than one that refuses them.
 func TestDatabaseFallsSilentUnderLoad(t *testing.T) {
 	t.Parallel()
-	const people = 400
+	const people = 3000
 	b, server := setupWithOwnDatabase(t)
 	appid, followers := b.connect(people, "1", "2")
 	slow(t, b, pathBlock, 30*time.Millisecond)
