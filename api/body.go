@@ -28,9 +28,10 @@ const (
 	maxDepth  = 16
 	maxNames  = 1000
 	maxValues = blacklist.MaxOpenIDs + maxNames
-	// openidsField is the one long array of the contract.
-	openidsField = "openids"
-	dryRunField  = "dry_run"
+	// openidsField and unionidsField are the long arrays of the contract.
+	openidsField  = "openids"
+	unionidsField = "unionids"
+	dryRunField   = "dry_run"
 )
 
 // validateBody reads a body and holds it against the contract. What it decodes on the way is what the handler gets.
@@ -234,35 +235,37 @@ func checkBody(value any, schema *openapi3.Schema, wrong *fieldErrors) {
 		}
 		value = object
 	}
-	openids, isArray := object[openidsField].([]any)
-	if isArray {
-		object[openidsField] = []any{"stands for them"}
+	long := map[string][]any{}
+	for _, name := range []string{openidsField, unionidsField} {
+		if list, isArray := object[name].([]any); isArray {
+			long[name], object[name] = list, []any{"stands for them"}
+		}
 	}
 	wrong.addSchemaErrors("", schema.VisitJSON(value, openapi3.MultiErrors(), openapi3.VisitAsRequest(),
 		openapi3.WithStringFormatValidator("date-time", openapi3.NewCallbackValidator(dateTime))))
-	if isArray {
-		checkOpenIDs(openids, schema.Properties[openidsField].Value, object[dryRunField] == true, wrong)
+	for _, name := range slices.Sorted(maps.Keys(long)) {
+		checkOpenIDs(name, long[name], schema.Properties[name].Value, object[dryRunField] == true, wrong)
 	}
 }
 
 // checkOpenIDs says what kin-openapi would say about the schema OpenIDs. A test compares the two. In a preview openids may be too
 // long: to say so is what it is for.
-func checkOpenIDs(openids []any, schema *openapi3.Schema, preview bool, wrong *fieldErrors) {
+func checkOpenIDs(field string, openids []any, schema *openapi3.Schema, preview bool, wrong *fieldErrors) {
 	if n := uint64(len(openids)); n < schema.MinItems {
-		wrong.add(pointerTo(openidsField), fmt.Sprintf("minimum number of items is %d", schema.MinItems))
+		wrong.add(pointerTo(field), fmt.Sprintf("minimum number of items is %d", schema.MinItems))
 	} else if n > *schema.MaxItems {
-		wrong.add(pointerTo(openidsField), fmt.Sprintf("maximum number of items is %d", *schema.MaxItems))
+		wrong.add(pointerTo(field), fmt.Sprintf("maximum number of items is %d", *schema.MaxItems))
 	}
 	longest := int(*schema.Items.Value.MaxLength) // 128
 	for i, item := range openids {
 		text, isText := item.(string)
 		switch {
 		case item == nil:
-			wrong.add(pointerTo(openidsField, strconv.Itoa(i)), "must not be null")
+			wrong.add(pointerTo(field, strconv.Itoa(i)), "must not be null")
 		case !isText:
-			wrong.add(pointerTo(openidsField, strconv.Itoa(i)), "value must be a string")
+			wrong.add(pointerTo(field, strconv.Itoa(i)), "value must be a string")
 		case !preview && len(text) > longest && utf8.RuneCountInString(text) > longest:
-			wrong.add(pointerTo(openidsField, strconv.Itoa(i)), fmt.Sprintf("maximum string length is %d", longest))
+			wrong.add(pointerTo(field, strconv.Itoa(i)), fmt.Sprintf("maximum string length is %d", longest))
 		}
 	}
 }

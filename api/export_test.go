@@ -14,7 +14,7 @@ func ProblemFor(err error) (Problem, int) { return problemFor(err, "request-1"),
 // CheckOpenIDs is what the check by hand says about openids, and what kin-openapi says.
 func CheckOpenIDs(openids []any, schema *openapi3.Schema) (byHand, bySchema []FieldError) {
 	var hand, kin fieldErrors
-	checkOpenIDs(openids, schema, false, &hand)
+	checkOpenIDs(openidsField, openids, schema, false, &hand)
 	kin.addSchemaErrors("/"+openidsField, schema.VisitJSON(openids, openapi3.MultiErrors(), openapi3.VisitAsRequest()))
 	return hand.listed, kin.listed
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/wechat-steward/steward/authorizer"
 	"github.com/wechat-steward/steward/blacklist"
 	"github.com/wechat-steward/steward/component"
+	"github.com/wechat-steward/steward/sharedlist"
 	"github.com/wechat-steward/steward/tenant"
 	"github.com/wechat-steward/steward/wechat"
 )
@@ -109,6 +110,8 @@ func addFacts(p *Problem, pointer string, matched error) {
 		pointer, why = pointerTo(componentFields[e.Param]), e.Why
 	case *blacklist.InvalidOpenIDError:
 		pointer = pointerTo(openidsField, strconv.Itoa(e.Index))
+	case *sharedlist.InvalidPersonError:
+		pointer = pointerTo(e.Field, strconv.Itoa(e.Index))
 	case *blacklist.UnknownFilterError:
 		pointer = "query:" + e.Filter
 	}

@@ -108,6 +108,7 @@ type wishes struct {
 	now          time.Time
 	retryOf      *uuid.UUID // see Batch
 	undoOf       *uuid.UUID
+	listID       *uuid.UUID
 }
 
 // newWishes returns what to write, and why not to. It writes nothing.
@@ -189,6 +190,9 @@ func (s *Service) auditWishes(ctx context.Context, tx pgx.Tx, w wishes) error {
 	}
 	if w.undoOf != nil {
 		detail["undo_of"] = *w.undoOf
+	}
+	if w.listID != nil {
+		detail["list_id"] = *w.listID
 	}
 	return tenant.Audit(ctx, tx, w.by, w.now, tenant.Entry{
 		TenantID: w.tenantID, Action: "blacklist." + string(w.action), Target: "authorizer:" + w.appid, Reason: w.reason, Detail: detail,

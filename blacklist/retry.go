@@ -34,7 +34,7 @@ func (s *Service) Retry(ctx context.Context, p tenant.Principal, tenantID, batch
 	f := sequel{
 		verb: "retry", key: req.IdempotencyKey, fingerprint: fingerprintOf("retry", batchID.String()), nothing: ErrNothingToRetry,
 		begin: func(former Batch, w *wishes) error {
-			w.action, w.reason, w.until, w.retryOf = former.Action, former.Reason, former.Until, &former.ID
+			w.action, w.reason, w.until, w.retryOf, w.listID = former.Action, former.Reason, former.Until, &former.ID, former.ListID
 			if w.until != nil && !w.until.After(w.now) {
 				return ErrBlockWouldHaveEnded
 			}
