@@ -177,7 +177,9 @@ func (b *bundle) count(t *testing.T, from string) int {
 
 func (b *bundle) openid(account, n int) string { return simulator.OpenID(b.accounts[account].AppID, n) }
 
-func (b *bundle) blacklisted(account int) []string { return b.Sim.Blacklisted(b.accounts[account].AppID) }
+func (b *bundle) blacklisted(account int) []string {
+	return b.Sim.Blacklisted(b.accounts[account].AppID)
+}
 
 // states returns how it stands with a person, by account.
 func (b *bundle) states(t *testing.T, list sharedlist.List, person uuid.UUID) map[int]sharedlist.State {
