@@ -547,6 +547,7 @@ const (
 	SharedListAccountCoverageDirectoryOff      SharedListAccountCoverage = "directory_off"
 	SharedListAccountCoverageLearning          SharedListAccountCoverage = "learning"
 	SharedListAccountCoveragePermissionMissing SharedListAccountCoverage = "permission_missing"
+	SharedListAccountCoverageUnionidsMissing   SharedListAccountCoverage = "unionids_missing"
 	SharedListAccountCoverageUnionidsOff       SharedListAccountCoverage = "unionids_off"
 )
 
@@ -562,6 +563,8 @@ func (e SharedListAccountCoverage) Valid() bool {
 	case SharedListAccountCoverageLearning:
 		return true
 	case SharedListAccountCoveragePermissionMissing:
+		return true
+	case SharedListAccountCoverageUnionidsMissing:
 		return true
 	case SharedListAccountCoverageUnionidsOff:
 		return true

@@ -149,6 +149,9 @@ type Air struct {
 // them it is to be called again. The caller holds [Service.LockWishes]. Whether the account can be worked for just now does
 // not matter: the unblocking waits.
 func (s *Service) TakeOff(ctx context.Context, tx pgx.Tx, wish ListWish, people []Delisted) (map[string]Air, error) {
+	if len(people) == 0 {
+		return nil, nil
+	}
 	d := delisting{service: s, tx: tx, tenantID: wish.Account.TenantID, authorizerID: wish.Account.ID, args: argsOf(people)}
 	airborne, err := d.withdraw(ctx)
 	if err != nil {

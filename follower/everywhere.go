@@ -73,10 +73,11 @@ type Knowledge string
 
 // The kinds of knowledge.
 const (
-	KnowsNobody    Knowledge = ""         // it is off
-	KnowsOpenIDs   Knowledge = "openids"  // it is on, without unionids
-	KnowsSomebody  Knowledge = "learning" // it is on, with unionids, and does not know all of them yet
-	KnowsEverybody Knowledge = "unionids" // it has been read whole, and nobody is left to be asked about
+	KnowsNobody     Knowledge = ""            // it is off
+	KnowsOpenIDs    Knowledge = "openids"     // it is on, without unionids
+	KnowsSomebody   Knowledge = "learning"    // it is on, with unionids, and does not know all of them yet
+	KnowsNoUnionIDs Knowledge = "no unionids" // WeChat gives none: the account is bound to no Open Platform account
+	KnowsEverybody  Knowledge = "unionids"    // it has been read whole, and nobody is left to be asked about
 )
 
 // Knowledge tells what the directories of a tenant's accounts know, by account. Accounts whose directory was never turned on
@@ -84,7 +85,9 @@ const (
 func (s *Service) Knowledge(ctx context.Context, db Querier, tenantID uuid.UUID) (map[uuid.UUID]Knowledge, error) {
 	rows, err := db.Query(ctx, `
 		SELECT d.authorizer_id, CASE WHEN NOT (`+shown+`) THEN '' WHEN NOT d.unionids THEN 'openids'
-			WHEN d.synced_at IS NULL OR d.fill_due OR d.chore <> '' THEN 'learning' ELSE 'unionids' END
+			WHEN d.synced_at IS NULL OR d.fill_due OR d.chore <> '' THEN 'learning'
+			WHEN EXISTS (SELECT FROM followers f WHERE f.tenant_id = d.tenant_id AND f.authorizer_id = d.authorizer_id AND f.unionid_due) THEN 'no unionids'
+			ELSE 'unionids' END
 		FROM follower_directories d WHERE d.tenant_id = $1`, tenantID)
 	if err != nil {
 		return nil, fmt.Errorf("read directories: %w", err)

@@ -20,6 +20,7 @@ const (
 	Learning     Coverage = "learning" // it will be: the account's directory is being read
 	DirectoryOff Coverage = "directory_off"
 	UnionIDsOff  Coverage = "unionids_off"
+	NoUnionIDs   Coverage = "unionids_missing" // WeChat gives none
 	NoPermission Coverage = "permission_missing"
 	NotActive    Coverage = "account_not_active"
 )
@@ -31,6 +32,8 @@ func (c Coverage) Advice() string {
 		return "Nobody can be found here by unionid: turn on the account's directory of followers, with unionids."
 	case UnionIDsOff:
 		return "Nobody can be found here by unionid: have the account's directory of followers keep unionids too."
+	case NoUnionIDs:
+		return "WeChat gives no unionids for this account: have the merchant bind it to the Open Platform account of the others; they are asked for again after the next sync."
 	case NoPermission:
 		return "Send the merchant a connect link and have permission set 2 or 100 ticked; then what waits goes on by itself."
 	case NotActive:
@@ -80,6 +83,8 @@ func coverageOf(account authorizer.Account, known follower.Knowledge) Coverage {
 		return DirectoryOff
 	case follower.KnowsOpenIDs:
 		return UnionIDsOff
+	case follower.KnowsNoUnionIDs:
+		return NoUnionIDs
 	case follower.KnowsSomebody:
 		return Learning
 	}

@@ -20,11 +20,12 @@ const learning = `hashtextextended('shared lists ' || $1::uuid, 0)`
 // Learned marks the people on lists of whom a directory has just learned something: for [follower.Config.Learned]. For a tenant
 // without lists it costs a look-up.
 func Learned(ctx context.Context, tx pgx.Tx, l follower.Learned) error {
-	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock_shared(`+learning+`)`, l.TenantID); err != nil {
-		return fmt.Errorf("mark people on lists: %w", err)
-	}
 	var lists bool
-	if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM blacklist_lists WHERE tenant_id = $1 AND deleted_at IS NULL)`, l.TenantID).Scan(&lists); err != nil {
+	var look pgx.Batch
+	look.Queue(`SELECT pg_advisory_xact_lock_shared(`+learning+`)`, l.TenantID)
+	look.Queue(`SELECT EXISTS (SELECT FROM blacklist_lists WHERE tenant_id = $1 AND deleted_at IS NULL)`, l.TenantID).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&lists) })
+	if err := tx.SendBatch(ctx, &look).Close(); err != nil {
 		return fmt.Errorf("mark people on lists: %w", err)
 	}
 	if !lists {

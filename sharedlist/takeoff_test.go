@@ -2,6 +2,7 @@ package sharedlist_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wechat-steward/steward/blacklist"
+	"github.com/wechat-steward/steward/follower"
 	"github.com/wechat-steward/steward/internal/factory"
 	"github.com/wechat-steward/steward/sharedlist"
 	"github.com/wechat-steward/steward/tenant"
@@ -136,6 +138,8 @@ func TestTakenOff(t *testing.T) {
 		t.Parallel()
 		b := setup(t, 1)
 		inside, goOn := make(chan struct{}), make(chan struct{})
+		letGo := sync.OnceFunc(func() { close(goOn) })
+		t.Cleanup(letGo)
 		b.Sim.BeforeCall(func(call simulator.Call) {
 			if call.Path == pathBlock {
 				close(inside)
@@ -150,7 +154,7 @@ func TestTakenOff(t *testing.T) {
 		b.sweep(t)
 		require.Equal(t, 1, b.count(t, `blacklist_batches WHERE cancelled = 1`))
 		require.Equal(t, 1, b.count(t, `blacklist_list_places WHERE due`), "it is not certain yet")
-		close(goOn)
+		letGo()
 		b.done(t)
 		require.Empty(t, b.blacklisted(0))
 		require.Equal(t, 1, b.Sim.CallCount(pathUnblock))
@@ -351,6 +355,22 @@ func TestLists(t *testing.T) {
 			}
 			require.Equal(t, want, a.Coverage)
 		}
+	})
+
+	t.Run("TellOfAccountsForWhichWeChatGivesNoUnionIDs", func(t *testing.T) {
+		b := setup(t, 1)
+		for n := range 10 {
+			require.NoError(t, b.Sim.SetUnionID(b.accounts[0].AppID, b.openid(0, n), ""))
+		}
+		b.start(t)
+		_, err := b.followers.SetDirectory(ctx, b.key, b.tenantID, b.accounts[0].AppID, follower.Settings{Enabled: true, UnionIDs: new(true)})
+		require.NoError(t, err)
+		b.eventually(t, "it is known", func() bool {
+			require.NoError(t, b.followers.Sweep(ctx))
+			_, accounts, err := b.lists.Get(ctx, b.key, b.tenantID, b.list.ID)
+			require.NoError(t, err)
+			return accounts[0].Coverage == sharedlist.NoUnionIDs
+		})
 	})
 
 	t.Run("AreNotFoundByOthers", func(t *testing.T) {

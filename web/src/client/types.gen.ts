@@ -772,7 +772,7 @@ export type SharedListAccount = {
     /**
      * covered: whoever follows is found by unionid; learning: soon, the directory is being read; the others: no, and why
      */
-    coverage: 'covered' | 'learning' | 'directory_off' | 'unionids_off' | 'permission_missing' | 'account_not_active';
+    coverage: 'covered' | 'learning' | 'directory_off' | 'unionids_off' | 'unionids_missing' | 'permission_missing' | 'account_not_active';
     /**
      * What to do; empty if nothing
      */
