@@ -92,12 +92,18 @@ type duePlace struct {
 }
 
 func (s *Service) duePlaces(ctx context.Context, tx pgx.Tx, id share) ([]duePlace, error) {
-	// Whoever makes one of them due just now leaves it so.
+	// Whoever makes one of them due just now leaves it so. LATERAL and OFFSET 0, here and elsewhere, have the planner look up
+	// one row at a time by its key, however few it believes there to be: a list comes and goes faster than statistics do.
 	rows, err := tx.Query(ctx, `
 		SELECT w.person_id, w.openid, w.seen_at IS NOT NULL, w.put_by, w.batch_id, w.look_again_at, w.air_holder, w.air_seq, p.reason, p.added_by, p.removed_for
-		FROM blacklist_list_places w JOIN blacklist_list_persons p ON p.tenant_id = w.tenant_id AND p.list_id = w.list_id AND p.id = w.person_id
-		WHERE w.tenant_id = $1 AND w.authorizer_id = $2 AND w.list_id = $3 AND w.leaving = $4 AND w.due
-		ORDER BY w.openid, w.person_id LIMIT $5 FOR NO KEY UPDATE OF w SKIP LOCKED`,
+		FROM (
+			SELECT * FROM blacklist_list_places
+			WHERE tenant_id = $1 AND authorizer_id = $2 AND list_id = $3 AND leaving = $4 AND due
+			ORDER BY openid, person_id LIMIT $5 FOR NO KEY UPDATE SKIP LOCKED
+		) w CROSS JOIN LATERAL (
+			SELECT * FROM blacklist_list_persons WHERE tenant_id = $1 AND list_id = $3 AND id = w.person_id OFFSET 0
+		) p
+		ORDER BY w.openid, w.person_id`,
 		id.TenantID, id.AuthorizerID, id.ListID, id.Leaving, s.chunk)
 	if err != nil {
 		return nil, fmt.Errorf("read due places: %w", err)
@@ -266,18 +272,28 @@ func (t *settling) handOver(ctx context.Context, places []duePlace) (map[string]
 		}
 	}
 	rows, err := t.tx.Query(ctx, `
-		UPDATE blacklist_list_places w SET put_by = n.put_by, batch_id = n.batch_id, look_again_at = NULL
-		FROM unnest($3::text[], $4::uuid[], $5::uuid[]) AS n (openid, put_by, batch_id)
-		WHERE w.tenant_id = $1 AND w.authorizer_id = $2 AND w.openid = n.openid AND NOT w.leaving RETURNING w.openid`,
-		t.share.TenantID, t.share.AuthorizerID, openids, putBy, batches)
+		SELECT n.openid, w.list_id, w.person_id, n.put_by, n.batch_id FROM unnest($3::text[], $4::uuid[], $5::uuid[]) AS n (openid, put_by, batch_id)
+		CROSS JOIN LATERAL (
+			SELECT * FROM blacklist_list_places WHERE tenant_id = $1 AND authorizer_id = $2 AND openid = n.openid AND NOT leaving OFFSET 0
+		) w`, t.share.TenantID, t.share.AuthorizerID, openids, putBy, batches)
 	if err != nil {
 		return nil, fmt.Errorf("hand places over: %w", err)
 	}
+	var notes pgx.Batch
 	var openid string
-	_, err = pgx.ForEachRow(rows, []any{&openid}, func() error {
+	var listID, person, from uuid.UUID
+	var batch *uuid.UUID
+	_, err = pgx.ForEachRow(rows, []any{&openid, &listID, &person, &from, &batch}, func() error {
 		held[openid] = true
+		notes.Queue(`
+			UPDATE blacklist_list_places SET put_by = $6, batch_id = $7, look_again_at = NULL
+			WHERE tenant_id = $1 AND authorizer_id = $2 AND openid = $3 AND list_id = $4 AND person_id = $5`,
+			t.share.TenantID, t.share.AuthorizerID, openid, listID, person, from, batch)
 		return nil
 	})
+	if err == nil {
+		err = t.tx.SendBatch(ctx, &notes).Close()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("hand places over: %w", err)
 	}

@@ -115,8 +115,9 @@ type marked struct {
 // spreadMarks does what marks ask for, but for people with whom another process is busy, and returns for how many it did.
 func (s *Service) spreadMarks(ctx context.Context, tx pgx.Tx, id listID, m marks) (int, error) {
 	rows, err := tx.Query(ctx, `
-		SELECT id, unionid, authorizer_id, openid, removed_at IS NOT NULL FROM blacklist_list_persons
-		WHERE tenant_id = $1 AND list_id = $2 AND id = ANY ($3) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED`, id.TenantID, id.ListID, m.persons)
+		SELECT p.id, p.unionid, p.authorizer_id, p.openid, p.removed_at IS NOT NULL FROM (SELECT DISTINCT unnest($3::uuid[]) AS id) n CROSS JOIN LATERAL (
+			SELECT * FROM blacklist_list_persons WHERE tenant_id = $1 AND list_id = $2 AND id = n.id OFFSET 0 FOR NO KEY UPDATE SKIP LOCKED
+		) p`, id.TenantID, id.ListID, m.persons)
 	if err != nil {
 		return 0, fmt.Errorf("lock persons: %w", err)
 	}
@@ -126,21 +127,25 @@ func (s *Service) spreadMarks(ctx context.Context, tx pgx.Tx, id listID, m marks
 	if err != nil {
 		return 0, fmt.Errorf("lock persons: %w", err)
 	}
-	var ids, gone []uuid.UUID
+	var gone []uuid.UUID
 	var here []marked
+	locked := map[uuid.UUID]bool{}
 	for _, p := range people {
-		ids = append(ids, p.id)
+		locked[p.id] = true
 		if p.removed {
 			gone = append(gone, p.id)
 		} else {
 			here = append(here, p)
 		}
 	}
-	tag, err := tx.Exec(ctx, `
-		DELETE FROM blacklist_list_dues d USING unnest($3::uuid[], $4::bigint[]) AS m (person_id, seq)
-		WHERE d.tenant_id = $1 AND d.list_id = $2 AND d.person_id = m.person_id AND d.seq = m.seq AND d.person_id = ANY ($5)`,
-		id.TenantID, id.ListID, m.persons, m.seqs, ids)
-	if err != nil {
+	var deletions pgx.Batch
+	for i, person := range m.persons {
+		if locked[person] {
+			deletions.Queue(`DELETE FROM blacklist_list_dues WHERE tenant_id = $1 AND list_id = $2 AND person_id = $3 AND seq = $4`,
+				id.TenantID, id.ListID, person, m.seqs[i])
+		}
+	}
+	if err := tx.SendBatch(ctx, &deletions).Close(); err != nil {
 		return 0, fmt.Errorf("delete marks: %w", err)
 	}
 	if err := s.leave(ctx, tx, id, gone); err != nil {
@@ -150,22 +155,17 @@ func (s *Service) spreadMarks(ctx context.Context, tx pgx.Tx, id listID, m marks
 	if err != nil {
 		return 0, err
 	}
-	return int(tag.RowsAffected()), upsertPlaces(ctx, tx, id, places)
+	return len(people), upsertPlaces(ctx, tx, id, places)
 }
 
 // leave makes the places of people who were taken off leave.
 func (s *Service) leave(ctx context.Context, tx pgx.Tx, id listID, gone []uuid.UUID) error {
-	if len(gone) == 0 {
-		return nil
+	var updates pgx.Batch
+	for _, person := range gone {
+		updates.Queue(`UPDATE blacklist_list_places SET due = true, leaving = true, look_again_at = NULL WHERE tenant_id = $1 AND list_id = $2 AND person_id = $3`,
+			id.TenantID, id.ListID, person)
 	}
-	_, err := tx.Exec(ctx, `
-		UPDATE blacklist_list_places p SET due = true, leaving = true, look_again_at = NULL FROM (
-			SELECT tenant_id, authorizer_id, openid, list_id, person_id FROM blacklist_list_places
-			WHERE tenant_id = $1 AND list_id = $2 AND person_id = ANY ($3) ORDER BY authorizer_id, openid, person_id FOR NO KEY UPDATE
-		) n
-		WHERE (p.tenant_id, p.authorizer_id, p.openid, p.list_id, p.person_id) = (n.tenant_id, n.authorizer_id, n.openid, n.list_id, n.person_id)`,
-		id.TenantID, id.ListID, gone)
-	if err != nil {
+	if err := tx.SendBatch(ctx, &updates).Close(); err != nil {
 		return fmt.Errorf("leave places: %w", err)
 	}
 	return nil
