@@ -74,7 +74,7 @@ func withdraw(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID, batch Batch, n
 		) locked`, tenantID, batch.AuthorizerID, wish); err != nil {
 		return 0, fmt.Errorf("lock entries: %w", err)
 	}
-	if err := restoreWishes(ctx, tx, tenantID, batch.AuthorizerID, `e.wish = $3`, wish); err != nil {
+	if err := restoreWishes(ctx, tx, `e.wish = @wish`, pgx.NamedArgs{"tenant_id": tenantID, "authorizer_id": batch.AuthorizerID, "wish": wish}); err != nil {
 		return 0, err
 	}
 	tag, err := tx.Exec(ctx, `
@@ -113,8 +113,8 @@ func formerWish(beforeWish string) string {
 // gets the number that comes before all wishes: one that is being written just now must not take the withdrawn one for
 // the later of the two.
 //
-// which chooses among the entries that wait, by arg, which is $3.
-func restoreWishes(ctx context.Context, tx pgx.Tx, tenantID, authorizerID uuid.UUID, which string, arg any) error {
+// which chooses among the entries e of the account that wait, by args, which hold the tenant and the account.
+func restoreWishes(ctx context.Context, tx pgx.Tx, which string, args pgx.NamedArgs) error {
 	_, err := tx.Exec(ctx, `
 		UPDATE blacklist_entries e SET pending = false, replaced_batch_id = NULL,
 			(wish, batch_id, want, want_until, reason, wanted_by, wanted_at, errcode, rid) = (
@@ -122,7 +122,7 @@ func restoreWishes(ctx context.Context, tx pgx.Tx, tenantID, authorizerID uuid.U
 					coalesce(f.reason, ''), coalesce(f.actor, ''), f.created_at, f.errcode, coalesce(f.rid, '')
 				FROM (SELECT) one LEFT JOIN LATERAL (`+formerWish("e.wish")+`) f ON true
 			)
-		WHERE e.tenant_id = $1 AND e.authorizer_id = $2 AND e.pending AND `+which, tenantID, authorizerID, arg)
+		WHERE e.tenant_id = @tenant_id AND e.authorizer_id = @authorizer_id AND e.pending AND `+which, args)
 	if err != nil {
 		return fmt.Errorf("restore wishes: %w", err)
 	}

@@ -235,7 +235,8 @@ func (d *delisting) withdraw(ctx context.Context) ([]string, error) {
 	if err != nil || len(openids) == 0 {
 		return nil, err
 	}
-	if err := restoreWishes(ctx, d.tx, d.tenantID, d.authorizerID, `e.openid = ANY ($3)`, openids); err != nil {
+	d.args["waiting"] = openids
+	if err := restoreWishes(ctx, d.tx, `e.openid = ANY (@waiting)`, d.args); err != nil {
 		return nil, err
 	}
 	if _, err := d.tx.Exec(ctx, `
