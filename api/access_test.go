@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/wechat-steward/steward/follower"
 	"github.com/wechat-steward/steward/internal/factory"
+	"github.com/wechat-steward/steward/sharedlist"
 	"github.com/wechat-steward/steward/tenant"
 )
 
@@ -108,13 +110,27 @@ func (b *bundle) target(t *testing.T) map[string]string {
 	_, err := b.followers.SetDirectory(t.Context(), b.Platform, b.tenantID, b.account.AppID, follower.Settings{Enabled: true})
 	require.NoError(t, err)
 	key, _ := b.newKeyOf(t, b.tenantID, tenant.KeyParams{})
+	listID, personID := b.newList(t, "a list")
 	reconciliation := b.do(t, request{method: "POST", key: b.platform, path: "/v1/components/" + b.ComponentAppID + "/reconciliations"})
 	require.Equal(t, http.StatusAccepted, reconciliation.status, reconciliation.body)
 	return map[string]string{
 		"tenant_id": b.tenantID.String(), "appid": b.account.AppID, "component_appid": b.ComponentAppID,
 		"batch_id": batch["id"].(string), "pull_id": pull["id"].(string), "key_id": key.ID.String(),
 		"reconciliation_id": reconciliation.json(t)["id"].(string), "key": "stw_unknown", "openid": b.openids(1)[0],
+		"list_id": listID, "person_id": personID,
 	}
+}
+
+// newList makes a shared list with somebody on it.
+func (b *bundle) newList(t *testing.T, name string) (listID, personID string) {
+	t.Helper()
+	list, err := b.lists.Create(t.Context(), b.Platform, b.tenantID, sharedlist.Params{Name: &name})
+	require.NoError(t, err)
+	_, err = b.lists.Add(t.Context(), b.Platform, b.tenantID, list.ID, sharedlist.Addition{UnionIDs: []string{"uPerson"}})
+	require.NoError(t, err)
+	page, err := b.lists.Persons(t.Context(), b.Platform, b.tenantID, list.ID, sharedlist.PersonsParams{})
+	require.NoError(t, err)
+	return list.ID.String(), page.Persons[0].ID.String()
 }
 
 // open are the operations that ask for nothing but a key, with the status that a tenant's key gets.
@@ -189,13 +205,13 @@ func TestEveryOperation(t *testing.T) {
 			if strings.Contains(o.path, "{component_appid}") {
 				code, unknown["component_appid"] = "unknown-component", factory.NewAppID()
 			}
-			for _, name := range []string{"tenant_id", "batch_id", "pull_id", "key_id", "reconciliation_id"} {
+			for _, name := range []string{"tenant_id", "batch_id", "pull_id", "key_id", "reconciliation_id", "list_id", "person_id"} {
 				unknown[name] = uuid.NewString()
 			}
 			if strings.Contains(o.path, "{") {
 				b.do(t, o.request(t, unknown, b.platform)).problem(t, http.StatusNotFound, code)
 			}
-			for _, name := range []string{"tenant_id", "batch_id", "pull_id", "key_id", "reconciliation_id"} {
+			for _, name := range []string{"tenant_id", "batch_id", "pull_id", "key_id", "reconciliation_id", "list_id", "person_id"} {
 				unknown[name] = "no-uuid"
 			}
 			if strings.Contains(o.path, "{") {
@@ -240,6 +256,10 @@ var scopeOf = map[string]tenant.Scope{
 	"routeBlock": tenant.BlacklistWrite, "routeUnblock": tenant.BlacklistWrite,
 	"adoptDrift": tenant.BlacklistWrite, "restoreDrift": tenant.BlacklistWrite,
 	"exportBlacklist": tenant.BlacklistRead, "exportBatchItems": tenant.BlacklistRead,
+	"listSharedLists": tenant.BlacklistRead, "getSharedList": tenant.BlacklistRead,
+	"listSharedPersons": tenant.BlacklistRead, "getSharedPerson": tenant.BlacklistRead,
+	"createSharedList": tenant.BlacklistWrite, "updateSharedList": tenant.BlacklistWrite, "deleteSharedList": tenant.BlacklistWrite,
+	"addSharedPersons": tenant.BlacklistWrite, "removeSharedPerson": tenant.BlacklistWrite,
 }
 
 func TestEveryOperationOnTenantNeedsItsScope(t *testing.T) {
@@ -269,9 +289,16 @@ func TestEveryOperationOnTenantNeedsItsScope(t *testing.T) {
 		})
 		t.Run(o.id+"/AllowedWithThatScopeAlone", func(t *testing.T) {
 			t.Parallel()
-			r := o.request(t, ids, only[scope])
+			own := maps.Clone(ids)
+			if o.id == "deleteSharedList" || o.id == "removeSharedPerson" { // which others look at
+				own["list_id"], own["person_id"] = b.newList(t, o.id)
+			}
+			r := o.request(t, own, only[scope])
 			if o.id == "createApiKey" {
 				r.body = map[string]any{"name": "no more than its maker may do", "scopes": []any{scope}}
+			}
+			if o.id == "updateSharedList" { // or it would have the name of the one that is created
+				r.body = map[string]any{"reason": "a"}
 			}
 			res := b.do(t, r)
 			if o.id == "retryBatch" || o.id == "undoBatch" { // there is nothing to do about the batch, which is hardly begun

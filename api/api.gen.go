@@ -573,6 +573,69 @@ func (e Scope) Valid() bool {
 	}
 }
 
+// Defines values for SharedListAccountCoverage.
+const (
+	SharedListAccountCoverageAccountNotActive  SharedListAccountCoverage = "account_not_active"
+	SharedListAccountCoverageCovered           SharedListAccountCoverage = "covered"
+	SharedListAccountCoverageDirectoryOff      SharedListAccountCoverage = "directory_off"
+	SharedListAccountCoverageLearning          SharedListAccountCoverage = "learning"
+	SharedListAccountCoveragePermissionMissing SharedListAccountCoverage = "permission_missing"
+	SharedListAccountCoverageUnionidsMissing   SharedListAccountCoverage = "unionids_missing"
+	SharedListAccountCoverageUnionidsOff       SharedListAccountCoverage = "unionids_off"
+)
+
+// Valid indicates whether the value is a known member of the SharedListAccountCoverage enum.
+func (e SharedListAccountCoverage) Valid() bool {
+	switch e {
+	case SharedListAccountCoverageAccountNotActive:
+		return true
+	case SharedListAccountCoverageCovered:
+		return true
+	case SharedListAccountCoverageDirectoryOff:
+		return true
+	case SharedListAccountCoverageLearning:
+		return true
+	case SharedListAccountCoveragePermissionMissing:
+		return true
+	case SharedListAccountCoverageUnionidsMissing:
+		return true
+	case SharedListAccountCoverageUnionidsOff:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SharedPlaceState.
+const (
+	SharedPlaceStateAlready   SharedPlaceState = "already"
+	SharedPlaceStateBlocked   SharedPlaceState = "blocked"
+	SharedPlaceStateFailed    SharedPlaceState = "failed"
+	SharedPlaceStateOverruled SharedPlaceState = "overruled"
+	SharedPlaceStatePending   SharedPlaceState = "pending"
+	SharedPlaceStateWaiting   SharedPlaceState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the SharedPlaceState enum.
+func (e SharedPlaceState) Valid() bool {
+	switch e {
+	case SharedPlaceStateAlready:
+		return true
+	case SharedPlaceStateBlocked:
+		return true
+	case SharedPlaceStateFailed:
+		return true
+	case SharedPlaceStateOverruled:
+		return true
+	case SharedPlaceStatePending:
+		return true
+	case SharedPlaceStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TenantStatus.
 const (
 	TenantStatusActive    TenantStatus = "active"
@@ -1025,7 +1088,10 @@ type Batch struct {
 	CreatedAt time.Time  `json:"created_at"`
 	EndedAt   *time.Time `json:"ended_at"`
 	ID        string     `json:"id"`
-	Note      string     `json:"note"`
+
+	// ListID The shared list that asked for it
+	ListID *string `json:"list_id"`
+	Note   string  `json:"note"`
 
 	// PauseReason Why it rests and what to do; empty unless paused
 	PauseReason string `json:"pause_reason"`
@@ -1498,7 +1564,10 @@ type HistoryEvent struct {
 	EndedAt *time.Time `json:"ended_at"`
 
 	// Errcode Why WeChat refused
-	Errcode *int       `json:"errcode"`
+	Errcode *int `json:"errcode"`
+
+	// ListID The shared list that asked for it
+	ListID  *string    `json:"list_id"`
 	Note    string     `json:"note"`
 	Outcome Outcome    `json:"outcome"`
 	Reason  string     `json:"reason"`
@@ -1838,6 +1907,147 @@ type SessionRequest struct {
 	Key string `json:"key"`
 }
 
+// SharedList defines model for SharedList.
+type SharedList struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy name (kind)
+	CreatedBy string `json:"created_by"`
+	ID        string `json:"id"`
+	Name      string `json:"name"`
+
+	// Persons How many people are on it
+	Persons int    `json:"persons"`
+	Reason  string `json:"reason"`
+
+	// Working Something has yet to be asked of an account: people who just came or went, or an account that cannot be worked for
+	Working bool `json:"working"`
+}
+
+// SharedListAccount defines model for SharedListAccount.
+type SharedListAccount struct {
+	// Advice What to do; empty if nothing
+	Advice string `json:"advice"`
+	Appid  string `json:"appid"`
+
+	// Coverage covered: whoever follows is found by unionid; learning: soon, the directory is being read; the others: no, and why
+	Coverage SharedListAccountCoverage `json:"coverage"`
+	NickName string                    `json:"nick_name"`
+}
+
+// SharedListAccountCoverage covered: whoever follows is found by unionid; learning: soon, the directory is being read; the others: no, and why
+type SharedListAccountCoverage string
+
+// SharedListDetails defines model for SharedListDetails.
+type SharedListDetails struct {
+	// Accounts All of the tenant's accounts, by appid
+	Accounts []SharedListAccount `json:"accounts"`
+	List     SharedList          `json:"list"`
+}
+
+// SharedListPage defines model for SharedListPage.
+type SharedListPage struct {
+	Data       []SharedList `json:"data"`
+	NextCursor *string      `json:"next_cursor"`
+}
+
+// SharedListRequest defines model for SharedListRequest.
+type SharedListRequest struct {
+	// Name One that none of the tenant's other lists has
+	Name string `json:"name"`
+
+	// Reason What the list is for; it is said with each block
+	Reason *string `json:"reason,omitempty"`
+}
+
+// SharedListUpdate defines model for SharedListUpdate.
+type SharedListUpdate struct {
+	// Name As it is if left out
+	Name *string `json:"name,omitempty"`
+
+	// Reason As it is if left out
+	Reason *string `json:"reason,omitempty"`
+}
+
+// SharedPerson Somebody by `unionid`, or by `openid` on the account `appid`
+type SharedPerson struct {
+	AddedAt time.Time `json:"added_at"`
+
+	// AddedBy name (kind)
+	AddedBy string  `json:"added_by"`
+	Appid   *string `json:"appid"`
+	ID      string  `json:"id"`
+	Openid  *string `json:"openid"`
+	Reason  string  `json:"reason"`
+	Unionid *string `json:"unionid"`
+}
+
+// SharedPersonDetails defines model for SharedPersonDetails.
+type SharedPersonDetails struct {
+	// Person Somebody by `unionid`, or by `openid` on the account `appid`
+	Person SharedPerson `json:"person"`
+
+	// Places Where we know them, by appid; empty as long as no directory does
+	Places []SharedPlace `json:"places"`
+}
+
+// SharedPersonIDs Duplicates and blanks are taken out and counted as skipped
+type SharedPersonIDs = []string
+
+// SharedPersonPage defines model for SharedPersonPage.
+type SharedPersonPage struct {
+	Data       []SharedPerson `json:"data"`
+	NextCursor *string        `json:"next_cursor"`
+}
+
+// SharedPersonsAdded added + already + skipped = all that were given
+type SharedPersonsAdded struct {
+	Added int `json:"added"`
+
+	// Already They were on the list
+	Already int `json:"already"`
+
+	// Skipped Duplicates and blanks
+	Skipped int `json:"skipped"`
+}
+
+// SharedPersonsRequest defines model for SharedPersonsRequest.
+type SharedPersonsRequest struct {
+	// Appid The account to which the openids belong
+	Appid *string `json:"appid,omitempty"`
+
+	// Openids Duplicates and blanks are taken out and counted as skipped
+	Openids *SharedPersonIDs `json:"openids,omitempty"`
+
+	// Reason Why these; it is said with each block
+	Reason *string `json:"reason,omitempty"`
+
+	// Unionids Duplicates and blanks are taken out and counted as skipped
+	Unionids *SharedPersonIDs `json:"unionids,omitempty"`
+}
+
+// SharedPlace defines model for SharedPlace.
+type SharedPlace struct {
+	Advice string `json:"advice"`
+	Appid  string `json:"appid"`
+
+	// BatchID The batch by which the list asked for it
+	BatchID *string `json:"batch_id"`
+	Errcode *int    `json:"errcode"`
+	Openid  string  `json:"openid"`
+	Rid     string  `json:"rid"`
+
+	// State pending: it goes to WeChat soon; waiting: the account cannot be worked for, `advice` says why; blocked: by this list; already: blocked, and
+	// not by this list, which will not unblock them either; failed: WeChat refused, see `errcode` and `advice`; overruled: somebody wished
+	// otherwise since, or did so at WeChat, and that counts
+	State SharedPlaceState `json:"state"`
+}
+
+// SharedPlaceState pending: it goes to WeChat soon; waiting: the account cannot be worked for, `advice` says why; blocked: by this list; already: blocked, and
+// not by this list, which will not unblock them either; failed: WeChat refused, see `errcode` and `advice`; overruled: somebody wished
+// otherwise since, or did so at WeChat, and that counts
+type SharedPlaceState string
+
 // Tenant defines model for Tenant.
 type Tenant struct {
 	CreatedAt time.Time    `json:"created_at"`
@@ -2003,6 +2213,9 @@ type IdempotencyKey = string
 // Limit defines model for Limit.
 type Limit = int
 
+// ListID defines model for ListID.
+type ListID = string
+
 // NotePart defines model for NotePart.
 type NotePart = string
 
@@ -2015,11 +2228,17 @@ type OpenIDPrefix = string
 // Pending defines model for Pending.
 type Pending = bool
 
+// PersonID defines model for PersonID.
+type PersonID = string
+
 // Prefer defines model for Prefer.
 type Prefer = string
 
 // ReasonPart defines model for ReasonPart.
 type ReasonPart = string
+
+// RemovalReason defines model for RemovalReason.
+type RemovalReason = string
 
 // TenantID defines model for TenantID.
 type TenantID = string
@@ -2302,6 +2521,36 @@ type FindFollowerParams struct {
 	Unionid *string `form:"unionid,omitempty" json:"unionid,omitempty"`
 }
 
+// ListSharedListsParams defines parameters for ListSharedLists.
+type ListSharedListsParams struct {
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// DeleteSharedListParams defines parameters for DeleteSharedList.
+type DeleteSharedListParams struct {
+	// Reason Why; it is said with each unblock and in the audit trail
+	Reason *RemovalReason `form:"reason,omitempty" json:"reason,omitempty"`
+}
+
+// ListSharedPersonsParams defines parameters for ListSharedPersons.
+type ListSharedPersonsParams struct {
+	// Q What the unionid or openid begins with
+	Q     *string `form:"q,omitempty" json:"q,omitempty"`
+	Limit *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// RemoveSharedPersonParams defines parameters for RemoveSharedPerson.
+type RemoveSharedPersonParams struct {
+	// Reason Why; it is said with each unblock and in the audit trail
+	Reason *RemovalReason `form:"reason,omitempty" json:"reason,omitempty"`
+}
+
 // ListUnclaimedAuthorizersParams defines parameters for ListUnclaimedAuthorizers.
 type ListUnclaimedAuthorizersParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -2384,6 +2633,15 @@ type RouteUnblockJSONRequestBody = RouteUnblockRequest
 
 // CreateConnectLinkJSONRequestBody defines body for CreateConnectLink for application/json ContentType.
 type CreateConnectLinkJSONRequestBody = ConnectLinkRequest
+
+// CreateSharedListJSONRequestBody defines body for CreateSharedList for application/json ContentType.
+type CreateSharedListJSONRequestBody = SharedListRequest
+
+// UpdateSharedListJSONRequestBody defines body for UpdateSharedList for application/json ContentType.
+type UpdateSharedListJSONRequestBody = SharedListUpdate
+
+// AddSharedPersonsJSONRequestBody defines body for AddSharedPersons for application/json ContentType.
+type AddSharedPersonsJSONRequestBody = SharedPersonsRequest
 
 // ClaimAuthorizerJSONRequestBody defines body for ClaimAuthorizer for application/json ContentType.
 type ClaimAuthorizerJSONRequestBody = ClaimRequest
@@ -2620,6 +2878,33 @@ type ServerInterface interface {
 	// FindFollower On which of the tenant's accounts a person follows
 	// (GET /v1/tenants/{tenant_id}/followers)
 	FindFollower(ctx echo.Context, tenantID TenantID, params FindFollowerParams) error
+	// ListSharedLists The tenant's shared lists, newest first
+	// (GET /v1/tenants/{tenant_id}/lists)
+	ListSharedLists(ctx echo.Context, tenantID TenantID, params ListSharedListsParams) error
+	// CreateSharedList Make a list of people who are to be blocked on all of the tenant's accounts
+	// (POST /v1/tenants/{tenant_id}/lists)
+	CreateSharedList(ctx echo.Context, tenantID TenantID) error
+	// DeleteSharedList Delete the list, and take off what it put on
+	// (DELETE /v1/tenants/{tenant_id}/lists/{list_id})
+	DeleteSharedList(ctx echo.Context, tenantID TenantID, listID ListID, params DeleteSharedListParams) error
+	// GetSharedList A list, and which of the tenant's accounts it can cover
+	// (GET /v1/tenants/{tenant_id}/lists/{list_id})
+	GetSharedList(ctx echo.Context, tenantID TenantID, listID ListID) error
+	// UpdateSharedList Give the list another name or reason
+	// (PATCH /v1/tenants/{tenant_id}/lists/{list_id})
+	UpdateSharedList(ctx echo.Context, tenantID TenantID, listID ListID) error
+	// ListSharedPersons Who is on the list, newest first
+	// (GET /v1/tenants/{tenant_id}/lists/{list_id}/persons)
+	ListSharedPersons(ctx echo.Context, tenantID TenantID, listID ListID, params ListSharedPersonsParams) error
+	// AddSharedPersons Put people on the list
+	// (POST /v1/tenants/{tenant_id}/lists/{list_id}/persons)
+	AddSharedPersons(ctx echo.Context, tenantID TenantID, listID ListID) error
+	// RemoveSharedPerson Take somebody off the list
+	// (DELETE /v1/tenants/{tenant_id}/lists/{list_id}/persons/{person_id})
+	RemoveSharedPerson(ctx echo.Context, tenantID TenantID, listID ListID, personID PersonID, params RemoveSharedPersonParams) error
+	// GetSharedPerson Somebody on the list, and how it stands with them on each account
+	// (GET /v1/tenants/{tenant_id}/lists/{list_id}/persons/{person_id})
+	GetSharedPerson(ctx echo.Context, tenantID TenantID, listID ListID, personID PersonID) error
 	// ListUnclaimedAuthorizers Accounts that authorized us through no link of ours
 	// (GET /v1/unclaimed-authorizers)
 	ListUnclaimedAuthorizers(ctx echo.Context, params ListUnclaimedAuthorizersParams) error
@@ -4368,6 +4653,279 @@ func (w *ServerInterfaceWrapper) FindFollower(ctx echo.Context) error {
 	return err
 }
 
+// ListSharedLists converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSharedLists(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSharedListsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSharedLists(ctx, tenantID, params)
+	return err
+}
+
+// CreateSharedList converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateSharedList(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateSharedList(ctx, tenantID)
+	return err
+}
+
+// DeleteSharedList converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteSharedList(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "list_id" -------------
+	var listID ListID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "list_id", ctx.Param("list_id"), &listID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter list_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteSharedListParams
+	// ------------- Optional query parameter "reason" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteSharedList(ctx, tenantID, listID, params)
+	return err
+}
+
+// GetSharedList converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSharedList(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "list_id" -------------
+	var listID ListID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "list_id", ctx.Param("list_id"), &listID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter list_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSharedList(ctx, tenantID, listID)
+	return err
+}
+
+// UpdateSharedList converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateSharedList(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "list_id" -------------
+	var listID ListID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "list_id", ctx.Param("list_id"), &listID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter list_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateSharedList(ctx, tenantID, listID)
+	return err
+}
+
+// ListSharedPersons converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSharedPersons(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "list_id" -------------
+	var listID ListID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "list_id", ctx.Param("list_id"), &listID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter list_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSharedPersonsParams
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSharedPersons(ctx, tenantID, listID, params)
+	return err
+}
+
+// AddSharedPersons converts echo context to params.
+func (w *ServerInterfaceWrapper) AddSharedPersons(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "list_id" -------------
+	var listID ListID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "list_id", ctx.Param("list_id"), &listID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter list_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AddSharedPersons(ctx, tenantID, listID)
+	return err
+}
+
+// RemoveSharedPerson converts echo context to params.
+func (w *ServerInterfaceWrapper) RemoveSharedPerson(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "list_id" -------------
+	var listID ListID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "list_id", ctx.Param("list_id"), &listID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter list_id: %s", err))
+	}
+
+	// ------------- Path parameter "person_id" -------------
+	var personID PersonID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "person_id", ctx.Param("person_id"), &personID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter person_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RemoveSharedPersonParams
+	// ------------- Optional query parameter "reason" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemoveSharedPerson(ctx, tenantID, listID, personID, params)
+	return err
+}
+
+// GetSharedPerson converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSharedPerson(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID TenantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", ctx.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant_id: %s", err))
+	}
+
+	// ------------- Path parameter "list_id" -------------
+	var listID ListID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "list_id", ctx.Param("list_id"), &listID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter list_id: %s", err))
+	}
+
+	// ------------- Path parameter "person_id" -------------
+	var personID PersonID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "person_id", ctx.Param("person_id"), &personID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter person_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSharedPerson(ctx, tenantID, listID, personID)
+	return err
+}
+
 // ListUnclaimedAuthorizers converts echo context to params.
 func (w *ServerInterfaceWrapper) ListUnclaimedAuthorizers(ctx echo.Context) error {
 	var err error
@@ -4494,6 +5052,15 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/authorizers/:appid/blacklist/pulls/:pull_id", wrapper.GetPull, options.OperationMiddlewares["getPull"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/blacklist/block", wrapper.RouteBlock, options.OperationMiddlewares["routeBlock"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/blacklist/unblock", wrapper.RouteUnblock, options.OperationMiddlewares["routeUnblock"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/lists", wrapper.ListSharedLists, options.OperationMiddlewares["listSharedLists"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/lists", wrapper.CreateSharedList, options.OperationMiddlewares["createSharedList"]...)
+	router.DELETE(options.BaseURL+"/v1/tenants/:tenant_id/lists/:list_id", wrapper.DeleteSharedList, options.OperationMiddlewares["deleteSharedList"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/lists/:list_id", wrapper.GetSharedList, options.OperationMiddlewares["getSharedList"]...)
+	router.PATCH(options.BaseURL+"/v1/tenants/:tenant_id/lists/:list_id", wrapper.UpdateSharedList, options.OperationMiddlewares["updateSharedList"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/lists/:list_id/persons", wrapper.ListSharedPersons, options.OperationMiddlewares["listSharedPersons"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/lists/:list_id/persons", wrapper.AddSharedPersons, options.OperationMiddlewares["addSharedPersons"]...)
+	router.DELETE(options.BaseURL+"/v1/tenants/:tenant_id/lists/:list_id/persons/:person_id", wrapper.RemoveSharedPerson, options.OperationMiddlewares["removeSharedPerson"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/lists/:list_id/persons/:person_id", wrapper.GetSharedPerson, options.OperationMiddlewares["getSharedPerson"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/batches", wrapper.ListBatches, options.OperationMiddlewares["listBatches"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/batches/:batch_id", wrapper.GetBatch, options.OperationMiddlewares["getBatch"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/batches/:batch_id/cancel", wrapper.CancelBatch, options.OperationMiddlewares["cancelBatch"]...)
@@ -7279,6 +7846,397 @@ func (response FindFollowerdefaultApplicationProblemPlusJSONResponse) VisitFindF
 	return err
 }
 
+type ListSharedListsRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	Params   ListSharedListsParams
+}
+
+type ListSharedListsResponseObject interface {
+	VisitListSharedListsResponse(w http.ResponseWriter) error
+}
+
+type ListSharedLists200JSONResponse SharedListPage
+
+func (response ListSharedLists200JSONResponse) VisitListSharedListsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSharedListsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response ListSharedListsdefaultApplicationProblemPlusJSONResponse) VisitListSharedListsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSharedListRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	Body     *CreateSharedListJSONRequestBody
+}
+
+type CreateSharedListResponseObject interface {
+	VisitCreateSharedListResponse(w http.ResponseWriter) error
+}
+
+type CreateSharedList201JSONResponse SharedList
+
+func (response CreateSharedList201JSONResponse) VisitCreateSharedListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSharedListdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response CreateSharedListdefaultApplicationProblemPlusJSONResponse) VisitCreateSharedListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSharedListRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	ListID   ListID   `json:"list_id"`
+	Params   DeleteSharedListParams
+}
+
+type DeleteSharedListResponseObject interface {
+	VisitDeleteSharedListResponse(w http.ResponseWriter) error
+}
+
+type DeleteSharedList204Response struct {
+}
+
+func (response DeleteSharedList204Response) VisitDeleteSharedListResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteSharedListdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response DeleteSharedListdefaultApplicationProblemPlusJSONResponse) VisitDeleteSharedListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSharedListRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	ListID   ListID   `json:"list_id"`
+}
+
+type GetSharedListResponseObject interface {
+	VisitGetSharedListResponse(w http.ResponseWriter) error
+}
+
+type GetSharedList200JSONResponse SharedListDetails
+
+func (response GetSharedList200JSONResponse) VisitGetSharedListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSharedListdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response GetSharedListdefaultApplicationProblemPlusJSONResponse) VisitGetSharedListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSharedListRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	ListID   ListID   `json:"list_id"`
+	Body     *UpdateSharedListJSONRequestBody
+}
+
+type UpdateSharedListResponseObject interface {
+	VisitUpdateSharedListResponse(w http.ResponseWriter) error
+}
+
+type UpdateSharedList200JSONResponse SharedList
+
+func (response UpdateSharedList200JSONResponse) VisitUpdateSharedListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSharedListdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response UpdateSharedListdefaultApplicationProblemPlusJSONResponse) VisitUpdateSharedListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSharedPersonsRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	ListID   ListID   `json:"list_id"`
+	Params   ListSharedPersonsParams
+}
+
+type ListSharedPersonsResponseObject interface {
+	VisitListSharedPersonsResponse(w http.ResponseWriter) error
+}
+
+type ListSharedPersons200JSONResponse SharedPersonPage
+
+func (response ListSharedPersons200JSONResponse) VisitListSharedPersonsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSharedPersonsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response ListSharedPersonsdefaultApplicationProblemPlusJSONResponse) VisitListSharedPersonsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddSharedPersonsRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	ListID   ListID   `json:"list_id"`
+	Body     *AddSharedPersonsJSONRequestBody
+}
+
+type AddSharedPersonsResponseObject interface {
+	VisitAddSharedPersonsResponse(w http.ResponseWriter) error
+}
+
+type AddSharedPersons202JSONResponse SharedPersonsAdded
+
+func (response AddSharedPersons202JSONResponse) VisitAddSharedPersonsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddSharedPersonsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response AddSharedPersonsdefaultApplicationProblemPlusJSONResponse) VisitAddSharedPersonsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveSharedPersonRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	ListID   ListID   `json:"list_id"`
+	PersonID PersonID `json:"person_id"`
+	Params   RemoveSharedPersonParams
+}
+
+type RemoveSharedPersonResponseObject interface {
+	VisitRemoveSharedPersonResponse(w http.ResponseWriter) error
+}
+
+type RemoveSharedPerson204Response struct {
+}
+
+func (response RemoveSharedPerson204Response) VisitRemoveSharedPersonResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RemoveSharedPersondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response RemoveSharedPersondefaultApplicationProblemPlusJSONResponse) VisitRemoveSharedPersonResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSharedPersonRequestObject struct {
+	TenantID TenantID `json:"tenant_id"`
+	ListID   ListID   `json:"list_id"`
+	PersonID PersonID `json:"person_id"`
+}
+
+type GetSharedPersonResponseObject interface {
+	VisitGetSharedPersonResponse(w http.ResponseWriter) error
+}
+
+type GetSharedPerson200JSONResponse SharedPersonDetails
+
+func (response GetSharedPerson200JSONResponse) VisitGetSharedPersonResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSharedPersondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    ProblemResponseHeaders
+	StatusCode int
+}
+
+func (response GetSharedPersondefaultApplicationProblemPlusJSONResponse) VisitGetSharedPersonResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListUnclaimedAuthorizersRequestObject struct {
 	Params ListUnclaimedAuthorizersParams
 }
@@ -7536,6 +8494,33 @@ type StrictServerInterface interface {
 	// FindFollower On which of the tenant's accounts a person follows
 	// (GET /v1/tenants/{tenant_id}/followers)
 	FindFollower(ctx context.Context, request FindFollowerRequestObject) (FindFollowerResponseObject, error)
+	// ListSharedLists The tenant's shared lists, newest first
+	// (GET /v1/tenants/{tenant_id}/lists)
+	ListSharedLists(ctx context.Context, request ListSharedListsRequestObject) (ListSharedListsResponseObject, error)
+	// CreateSharedList Make a list of people who are to be blocked on all of the tenant's accounts
+	// (POST /v1/tenants/{tenant_id}/lists)
+	CreateSharedList(ctx context.Context, request CreateSharedListRequestObject) (CreateSharedListResponseObject, error)
+	// DeleteSharedList Delete the list, and take off what it put on
+	// (DELETE /v1/tenants/{tenant_id}/lists/{list_id})
+	DeleteSharedList(ctx context.Context, request DeleteSharedListRequestObject) (DeleteSharedListResponseObject, error)
+	// GetSharedList A list, and which of the tenant's accounts it can cover
+	// (GET /v1/tenants/{tenant_id}/lists/{list_id})
+	GetSharedList(ctx context.Context, request GetSharedListRequestObject) (GetSharedListResponseObject, error)
+	// UpdateSharedList Give the list another name or reason
+	// (PATCH /v1/tenants/{tenant_id}/lists/{list_id})
+	UpdateSharedList(ctx context.Context, request UpdateSharedListRequestObject) (UpdateSharedListResponseObject, error)
+	// ListSharedPersons Who is on the list, newest first
+	// (GET /v1/tenants/{tenant_id}/lists/{list_id}/persons)
+	ListSharedPersons(ctx context.Context, request ListSharedPersonsRequestObject) (ListSharedPersonsResponseObject, error)
+	// AddSharedPersons Put people on the list
+	// (POST /v1/tenants/{tenant_id}/lists/{list_id}/persons)
+	AddSharedPersons(ctx context.Context, request AddSharedPersonsRequestObject) (AddSharedPersonsResponseObject, error)
+	// RemoveSharedPerson Take somebody off the list
+	// (DELETE /v1/tenants/{tenant_id}/lists/{list_id}/persons/{person_id})
+	RemoveSharedPerson(ctx context.Context, request RemoveSharedPersonRequestObject) (RemoveSharedPersonResponseObject, error)
+	// GetSharedPerson Somebody on the list, and how it stands with them on each account
+	// (GET /v1/tenants/{tenant_id}/lists/{list_id}/persons/{person_id})
+	GetSharedPerson(ctx context.Context, request GetSharedPersonRequestObject) (GetSharedPersonResponseObject, error)
 	// ListUnclaimedAuthorizers Accounts that authorized us through no link of ours
 	// (GET /v1/unclaimed-authorizers)
 	ListUnclaimedAuthorizers(ctx context.Context, request ListUnclaimedAuthorizersRequestObject) (ListUnclaimedAuthorizersResponseObject, error)
@@ -9620,6 +10605,313 @@ func (sh *strictHandler) FindFollower(ctx echo.Context, tenantID TenantID, param
 		return err
 	} else if validResponse, ok := response.(FindFollowerResponseObject); ok {
 		return validResponse.VisitFindFollowerResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSharedLists operation middleware
+func (sh *strictHandler) ListSharedLists(ctx echo.Context, tenantID TenantID, params ListSharedListsParams) error {
+	var request ListSharedListsRequestObject
+
+	request.TenantID = tenantID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSharedLists(ctx.Request().Context(), request.(ListSharedListsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSharedLists")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSharedListsResponseObject); ok {
+		return validResponse.VisitListSharedListsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateSharedList operation middleware
+func (sh *strictHandler) CreateSharedList(ctx echo.Context, tenantID TenantID) error {
+	var request CreateSharedListRequestObject
+
+	request.TenantID = tenantID
+
+	var body CreateSharedListJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateSharedList(ctx.Request().Context(), request.(CreateSharedListRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateSharedList")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateSharedListResponseObject); ok {
+		return validResponse.VisitCreateSharedListResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteSharedList operation middleware
+func (sh *strictHandler) DeleteSharedList(ctx echo.Context, tenantID TenantID, listID ListID, params DeleteSharedListParams) error {
+	var request DeleteSharedListRequestObject
+
+	request.TenantID = tenantID
+	request.ListID = listID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteSharedList(ctx.Request().Context(), request.(DeleteSharedListRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteSharedList")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteSharedListResponseObject); ok {
+		return validResponse.VisitDeleteSharedListResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetSharedList operation middleware
+func (sh *strictHandler) GetSharedList(ctx echo.Context, tenantID TenantID, listID ListID) error {
+	var request GetSharedListRequestObject
+
+	request.TenantID = tenantID
+	request.ListID = listID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSharedList(ctx.Request().Context(), request.(GetSharedListRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSharedList")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetSharedListResponseObject); ok {
+		return validResponse.VisitGetSharedListResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateSharedList operation middleware
+func (sh *strictHandler) UpdateSharedList(ctx echo.Context, tenantID TenantID, listID ListID) error {
+	var request UpdateSharedListRequestObject
+
+	request.TenantID = tenantID
+	request.ListID = listID
+
+	var body UpdateSharedListJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateSharedList(ctx.Request().Context(), request.(UpdateSharedListRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateSharedList")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateSharedListResponseObject); ok {
+		return validResponse.VisitUpdateSharedListResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSharedPersons operation middleware
+func (sh *strictHandler) ListSharedPersons(ctx echo.Context, tenantID TenantID, listID ListID, params ListSharedPersonsParams) error {
+	var request ListSharedPersonsRequestObject
+
+	request.TenantID = tenantID
+	request.ListID = listID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSharedPersons(ctx.Request().Context(), request.(ListSharedPersonsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSharedPersons")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSharedPersonsResponseObject); ok {
+		return validResponse.VisitListSharedPersonsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AddSharedPersons operation middleware
+func (sh *strictHandler) AddSharedPersons(ctx echo.Context, tenantID TenantID, listID ListID) error {
+	var request AddSharedPersonsRequestObject
+
+	request.TenantID = tenantID
+	request.ListID = listID
+
+	var body AddSharedPersonsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AddSharedPersons(ctx.Request().Context(), request.(AddSharedPersonsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddSharedPersons")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddSharedPersonsResponseObject); ok {
+		return validResponse.VisitAddSharedPersonsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveSharedPerson operation middleware
+func (sh *strictHandler) RemoveSharedPerson(ctx echo.Context, tenantID TenantID, listID ListID, personID PersonID, params RemoveSharedPersonParams) error {
+	var request RemoveSharedPersonRequestObject
+
+	request.TenantID = tenantID
+	request.ListID = listID
+	request.PersonID = personID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveSharedPerson(ctx.Request().Context(), request.(RemoveSharedPersonRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveSharedPerson")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveSharedPersonResponseObject); ok {
+		return validResponse.VisitRemoveSharedPersonResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetSharedPerson operation middleware
+func (sh *strictHandler) GetSharedPerson(ctx echo.Context, tenantID TenantID, listID ListID, personID PersonID) error {
+	var request GetSharedPersonRequestObject
+
+	request.TenantID = tenantID
+	request.ListID = listID
+	request.PersonID = personID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSharedPerson(ctx.Request().Context(), request.(GetSharedPersonRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSharedPerson")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetSharedPersonResponseObject); ok {
+		return validResponse.VisitGetSharedPersonResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

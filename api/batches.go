@@ -145,7 +145,7 @@ func batchFrom(b blacklist.Batch) Batch {
 			Total: c.Total, Pending: c.Pending, Done: c.Done, Already: c.Already, Failed: c.Failed,
 			Superseded: c.Superseded, Cancelled: c.Cancelled, Skipped: c.Skipped,
 		},
-		Reason: b.Reason, Note: b.Note, Until: stampOrNil(b.Until), RequestedBy: b.Actor, RetryOf: idOrNil(b.RetryOf), UndoOf: idOrNil(b.UndoOf),
+		Reason: b.Reason, Note: b.Note, Until: stampOrNil(b.Until), RequestedBy: b.Actor, RetryOf: idOrNil(b.RetryOf), UndoOf: idOrNil(b.UndoOf), ListID: idOrNil(b.ListID),
 		PauseReason: b.PauseReason, PausedUntil: stampOrNil(b.PausedUntil), PausedAt: stampOrNil(b.PausedAt), PausedBy: b.PausedBy,
 		CreatedAt: stamp(b.CreatedAt), StartedAt: stampOrNil(b.StartedAt), EndedAt: stampOrNil(b.EndedAt),
 	}

@@ -138,7 +138,7 @@ func TestHistory(t *testing.T) {
 	require.Equal(t, second["id"], page["data"].([]any)[0].(map[string]any)["batch_id"])
 	page = b.get(t, path+"?cursor="+page["next_cursor"].(string))
 	require.Equal(t, map[string]any{"data": []any{map[string]any{
-		"at": began, "action": "block", "outcome": "superseded", "reason": "spam", "note": "", "until": nil, "by": "shop (tenant_key)", "batch_id": first["id"],
+		"at": began, "action": "block", "outcome": "superseded", "reason": "spam", "note": "", "until": nil, "by": "shop (tenant_key)", "batch_id": first["id"], "list_id": nil,
 		"errcode": nil, "rid": "", "advice": "", "ended_at": began,
 	}}, "next_cursor": nil}, page)
 }

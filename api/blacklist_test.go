@@ -38,7 +38,7 @@ func TestBlock(t *testing.T) {
 	id := res.json(t)["id"].(string)
 	queued := fmt.Sprintf(`{"id":%q,"action":"block","authorizer_appid":%q,"status":"queued",
 		"counts":{"total":6,"pending":4,"done":0,"already":0,"failed":0,"superseded":0,"cancelled":0,"skipped":2},
-		"reason":"垃圾评论","note":"","until":"2027-01-01T00:00:00Z","requested_by":"shop (tenant_key)","retry_of":null,"undo_of":null,"pause_reason":"","paused_until":null,"paused_at":null,"paused_by":"",
+		"reason":"垃圾评论","note":"","until":"2027-01-01T00:00:00Z","requested_by":"shop (tenant_key)","retry_of":null,"undo_of":null,"list_id":null,"pause_reason":"","paused_until":null,"paused_at":null,"paused_by":"",
 		"created_at":%q,"started_at":null,"ended_at":null}`, id, b.account.AppID, began)
 	require.JSONEq(t, queued, res.body)
 	require.JSONEq(t, queued, b.do(t, request{path: b.tenantPath("/batches/" + id)}).body)

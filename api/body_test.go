@@ -166,7 +166,13 @@ func (b *bundle) serve(r *http.Request) *httptest.ResponseRecorder {
 // The check by hand has to say what the schema says.
 func TestCheckOfOpenIDsIsThatOfTheSchema(t *testing.T) {
 	t.Parallel()
-	schema := loadSpec(t).Components.Schemas["OpenIDs"].Value
+	for _, name := range []string{"OpenIDs", "SharedPersonIDs"} {
+		checkOpenIDSchema(t, name, loadSpec(t).Components.Schemas[name].Value)
+	}
+}
+
+func checkOpenIDSchema(t *testing.T, schemaName string, schema *openapi3.Schema) {
+	t.Helper()
 	known := &openapi3.Schema{
 		Type: &openapi3.Types{"array"}, Description: schema.Description, MinItems: schema.MinItems, MaxItems: schema.MaxItems,
 		Items: &openapi3.SchemaRef{Value: &openapi3.Schema{Type: &openapi3.Types{"string"}, MaxLength: schema.Items.Value.MaxLength}},
@@ -175,7 +181,7 @@ func TestCheckOfOpenIDsIsThatOfTheSchema(t *testing.T) {
 	require.NoError(t, err)
 	have, err := json.Marshal(schema)
 	require.NoError(t, err)
-	require.JSONEq(t, string(want), string(have), "the schema OpenIDs asks for something that checkOpenIDs does not look at")
+	require.JSONEq(t, string(want), string(have), "the schema %s asks for something that checkOpenIDs does not look at", schemaName)
 
 	long := func(char string, n int) string { return strings.Repeat(char, n) }
 	for name, list := range map[string][]any{

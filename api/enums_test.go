@@ -32,6 +32,8 @@ func TestEveryValueOfADomainTypeIsInTheContract(t *testing.T) {
 		"BatchStatus":          {"blacklist", "Status", field("Batch", "status")},
 		"PullStatus":           {"blacklist", "PullStatus", field("Pull", "status")},
 		"Outcome":              {"blacklist", "Outcome", schemas["Outcome"]},
+		"SharedPlaceState":     {"sharedlist", "State", field("SharedPlace", "state")},
+		"SharedListCoverage":   {"sharedlist", "Coverage", field("SharedListAccount", "coverage")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

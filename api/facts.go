@@ -11,6 +11,7 @@ import (
 	"github.com/wechat-steward/steward/authorizer"
 	"github.com/wechat-steward/steward/blacklist"
 	"github.com/wechat-steward/steward/component"
+	"github.com/wechat-steward/steward/sharedlist"
 	"github.com/wechat-steward/steward/tenant"
 	"github.com/wechat-steward/steward/wechat"
 )
@@ -113,6 +114,8 @@ func addFacts(p *Problem, pointer string, matched error) {
 			field = unionidsField
 		}
 		pointer = pointerTo(field, strconv.Itoa(e.Index))
+	case *sharedlist.InvalidPersonError:
+		pointer = pointerTo(e.Field, strconv.Itoa(e.Index))
 	case *blacklist.UnknownFilterError:
 		pointer = "query:" + e.Filter
 	}

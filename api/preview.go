@@ -68,6 +68,6 @@ func (s *server) ListHistory(ctx context.Context, req ListHistoryRequestObject) 
 func eventFrom(e blacklist.Event) HistoryEvent {
 	return HistoryEvent{
 		At: stamp(e.At), Action: HistoryEventAction(e.Action), Outcome: Outcome(e.Outcome), Reason: e.Reason, Note: e.Note, Until: stampOrNil(e.Until), By: e.Actor,
-		BatchID: e.BatchID.String(), Errcode: e.ErrCode, Rid: e.RID, Advice: e.Advice, EndedAt: stampOrNil(e.EndedAt),
+		BatchID: e.BatchID.String(), ListID: idOrNil(e.ListID), Errcode: e.ErrCode, Rid: e.RID, Advice: e.Advice, EndedAt: stampOrNil(e.EndedAt),
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/wechat-steward/steward/blacklist"
 	"github.com/wechat-steward/steward/component"
 	"github.com/wechat-steward/steward/follower"
+	"github.com/wechat-steward/steward/sharedlist"
 	"github.com/wechat-steward/steward/tenant"
 	"github.com/wechat-steward/steward/wechat"
 )
@@ -77,7 +78,7 @@ const (
 // rules is the one table from errors to answers; the first that matches wins.
 // A test reads the domain packages' source and proves that every exported error stands in it.
 func rules() []rule {
-	return append(blacklistRules(), []rule{
+	return append(append(blacklistRules(), listRules()...), []rule{
 		{
 			is(errCrossOrigin),
 			answer{forbidden, "cross-origin", "Another site's page may not do this"},
@@ -228,6 +229,27 @@ func blacklistRules() []rule {
 		},
 		{as[*blacklist.FileError], invalidFile, "", "See errors for each; nothing was done."},
 		{as[*blacklist.UnknownFilterError], invalidRequest, "", "Choose among the values that the reference at /docs lists."},
+	}
+}
+
+// listRules are those of the rules that are about package sharedlist.
+func listRules() []rule {
+	return []rule{
+		{
+			is(sharedlist.ErrNameTaken),
+			answer{conflict, "list-name-taken", "The name is taken"},
+			"/name", "Choose another one, or put the people on the list that there is. Nothing was done.",
+		},
+		{
+			is(sharedlist.ErrListFull),
+			answer{conflict, "list-full", "The list would hold too many people"},
+			"",
+			"Take somebody off, or make another list: any number of them work side by side. Nothing was done.",
+		},
+		{is(sharedlist.ErrNobody), invalidRequest, "", "Nothing was done."},
+		{is(sharedlist.ErrWhoseOpenIDs), invalidRequest, "/appid", "Nothing was done."},
+		{as[*sharedlist.TooManyPersonsError], invalidRequest, "", "Nothing was done."},
+		{as[*sharedlist.InvalidPersonError], invalidRequest, "", "Nothing was done: take it out, or correct it."},
 	}
 }
 

@@ -44,7 +44,7 @@ func TestEveryExportedErrorOfADomainPackageHasAnAnswer(t *testing.T) {
 	pages, err := os.ReadFile("connect.go")
 	require.NoError(t, err)
 	seen, found := map[string]bool{}, 0
-	for _, pkg := range []string{"tenant", "token", "alert", "component", "authorizer", "follower", "blacklist", "wechat"} {
+	for _, pkg := range []string{"tenant", "token", "alert", "component", "authorizer", "follower", "blacklist", "sharedlist", "wechat"} {
 		names := exportedErrors(t, "../"+pkg)
 		found += len(names)
 		for _, name := range names {

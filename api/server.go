@@ -29,6 +29,7 @@ import (
 	"github.com/wechat-steward/steward/blacklist"
 	"github.com/wechat-steward/steward/component"
 	"github.com/wechat-steward/steward/follower"
+	"github.com/wechat-steward/steward/sharedlist"
 	"github.com/wechat-steward/steward/tenant"
 )
 
@@ -49,6 +50,7 @@ type Config struct {
 	Authorizers *authorizer.Service // required
 	Followers   *follower.Service   // required
 	Blacklist   *blacklist.Service  // required
+	Lists       *sharedlist.Service // required
 	Alerts      *alert.Service      // required
 	Console     http.Handler        // required: the console's files, served where no route is
 	// PublicURL is where browsers and WeChat reach us: "https://steward.example.com". Required.
@@ -66,7 +68,7 @@ type Config struct {
 
 func (c Config) validate() error {
 	switch {
-	case c.Tenants == nil, c.Components == nil, c.Authorizers == nil, c.Followers == nil, c.Blacklist == nil, c.Alerts == nil, c.Console == nil:
+	case c.Tenants == nil, c.Components == nil, c.Authorizers == nil, c.Followers == nil, c.Blacklist == nil, c.Lists == nil, c.Alerts == nil, c.Console == nil:
 		return errors.New("api: Config lacks a service")
 	}
 	if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {

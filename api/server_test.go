@@ -32,7 +32,7 @@ func TestNew(t *testing.T) {
 		b := setup(t, options{noAcount: true})
 		for _, publicURL := range []string{"", "steward.example.com", "ftp://steward.example.com", "https://", "://"} {
 			_, err := api.New(api.Config{
-				Tenants: w.Tenants, Components: w.Components, Authorizers: w.Authorizers, Followers: b.followers, Blacklist: b.blacklist, Alerts: b.alerts,
+				Tenants: w.Tenants, Components: w.Components, Authorizers: w.Authorizers, Followers: b.followers, Blacklist: b.blacklist, Lists: b.lists, Alerts: b.alerts,
 				Console: http.NotFoundHandler(), PublicURL: publicURL,
 			})
 			require.ErrorContains(t, err, "PublicURL", publicURL)

@@ -27,6 +27,7 @@ import (
 	"github.com/wechat-steward/steward/blacklist"
 	"github.com/wechat-steward/steward/follower"
 	"github.com/wechat-steward/steward/internal/factory"
+	"github.com/wechat-steward/steward/sharedlist"
 	"github.com/wechat-steward/steward/tenant"
 	"github.com/wechat-steward/steward/wechat/simulator"
 )
@@ -40,6 +41,7 @@ type bundle struct {
 
 	followers *follower.Service
 	blacklist *blacklist.Service
+	lists     *sharedlist.Service
 	alerts    *alert.Service
 	handler   http.Handler
 	url       string
@@ -73,11 +75,15 @@ func setup(t *testing.T, o options) *bundle {
 	}
 	var err error
 	b.followers, err = follower.NewService(follower.Config{
-		Pool: b.Pool, WeChat: b.WeChat, Authorizers: b.Authorizers, Jobs: b.Jobs, Now: b.Clock.Now, Logger: b.Logger,
+		Pool: b.Pool, WeChat: b.WeChat, Authorizers: b.Authorizers, Jobs: b.Jobs, Now: b.Clock.Now, Logger: b.Logger, Learned: sharedlist.Learned,
 	})
 	require.NoError(t, err)
 	b.blacklist, err = blacklist.NewService(blacklist.Config{
 		Pool: b.Pool, WeChat: b.WeChat, Authorizers: b.Authorizers, Followers: b.followers, Jobs: b.Jobs, Now: b.Clock.Now, Logger: b.Logger, RetryDelay: time.Millisecond,
+	})
+	require.NoError(t, err)
+	b.lists, err = sharedlist.NewService(sharedlist.Config{
+		Pool: b.Pool, Authorizers: b.Authorizers, Followers: b.followers, Blacklist: b.blacklist, Now: b.Clock.Now, Logger: b.Logger,
 	})
 	require.NoError(t, err)
 	b.alerts, err = alert.NewService(b.Pool)
@@ -86,7 +92,7 @@ func setup(t *testing.T, o options) *bundle {
 	t.Cleanup(stop)
 	b.stop = stop
 	cfg := api.Config{
-		Tenants: b.Tenants, Components: b.Components, Authorizers: b.Authorizers, Followers: b.followers, Blacklist: b.blacklist, Alerts: b.alerts,
+		Tenants: b.Tenants, Components: b.Components, Authorizers: b.Authorizers, Followers: b.followers, Blacklist: b.blacklist, Lists: b.lists, Alerts: b.alerts,
 		Console:   http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the console") }),
 		PublicURL: factory.PublicURL, Metrics: prometheus.NewRegistry(), Stopping: stopping, Logger: b.Logger,
 	}

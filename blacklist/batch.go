@@ -52,6 +52,7 @@ type Batch struct {
 	Actor           string     // who asked for it: "name (kind)"
 	RetryOf         *uuid.UUID // the batch whose failures it tries again, see [Service.Retry]
 	UndoOf          *uuid.UUID // the batch whose changes it takes back, see [Service.Undo]
+	ListID          *uuid.UUID // the shared list that asked for it, see [Service.PutOn]
 	// While Status is paused: why, WeChat's errcode and rid if it refused, and until when, if that is known.
 	PauseReason  string
 	PauseErrCode *int
@@ -174,7 +175,7 @@ type querier interface {
 const batchQuery = `
 	SELECT b.id, b.authorizer_id, a.appid, b.action, b.reason, b.note, b.until, b.actor_kind, b.actor_id, b.actor_name,
 		b.total, b.skipped, b.done, b.already, b.failed, b.superseded, b.cancelled, b.created_at, b.started_at, b.ended_at,
-		b.retry_of, b.undo_of, b.paused_at, b.paused_by, b.paused_reason, l.held_at IS NOT NULL, l.held_by, l.held_reason,
+		b.retry_of, b.undo_of, b.list_id, b.paused_at, b.paused_by, b.paused_reason, l.held_at IS NOT NULL, l.held_by, l.held_reason,
 		l.awaits_account, l.paused_until, l.pause_reason, l.pause_errcode, l.pause_rid
 	FROM blacklist_batches b
 	JOIN authorizers a ON a.tenant_id = b.tenant_id AND a.id = b.authorizer_id
@@ -204,7 +205,8 @@ func scanBatch(now time.Time) pgx.RowToFunc[Batch] {
 		c := &b.Counts
 		if err := row.Scan(&b.ID, &b.AuthorizerID, &b.AuthorizerAppID, &b.Action, &b.Reason, &b.Note, &b.Until, &by.Kind, &by.ID, &by.Name,
 			&c.Total, &c.Skipped, &c.Done, &c.Already, &c.Failed, &c.Superseded, &c.Cancelled, &b.CreatedAt, &b.StartedAt, &b.EndedAt,
-			&b.RetryOf, &b.UndoOf, &b.PausedAt, &b.PausedBy, &pausedReason, &held, &heldBy, &heldReason, &awaitsAccount, &b.PausedUntil, &b.PauseReason, &b.PauseErrCode, &b.PauseRID); err != nil {
+			&b.RetryOf, &b.UndoOf, &b.ListID, &b.PausedAt, &b.PausedBy, &pausedReason, &held, &heldBy, &heldReason, &awaitsAccount,
+			&b.PausedUntil, &b.PauseReason, &b.PauseErrCode, &b.PauseRID); err != nil {
 			return Batch{}, err
 		}
 		b.Actor = by.String()

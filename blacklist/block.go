@@ -112,6 +112,7 @@ type wishes struct {
 	now          time.Time
 	retryOf      *uuid.UUID // see Batch
 	undoOf       *uuid.UUID
+	listID       *uuid.UUID
 	misplaced    int // how many openids were refused as another account's, once that is known
 }
 
@@ -206,6 +207,9 @@ func (s *Service) auditWishes(ctx context.Context, tx pgx.Tx, w wishes) error {
 	}
 	if w.undoOf != nil {
 		detail["undo_of"] = *w.undoOf
+	}
+	if w.listID != nil {
+		detail["list_id"] = *w.listID
 	}
 	if w.misplaced > 0 {
 		detail["belong_elsewhere"] = w.misplaced

@@ -85,7 +85,7 @@ func withdraw(ctx context.Context, tx pgx.Tx, tenantID uuid.UUID, batch Batch, n
 	if err != nil {
 		return 0, fmt.Errorf("cancel items: %w", err)
 	}
-	if err := restoreWishes(ctx, tx, args); err != nil {
+	if err := restoreWishes(ctx, tx, withdrawable, args); err != nil {
 		return 0, err
 	}
 	withdrawn := int(tag.RowsAffected())
@@ -126,7 +126,9 @@ func formerWish(beforeWish string) string {
 // restoreWishes gives the entries that wait for a wish back the one before it, see [Service.Cancel]. An entry without one
 // gets the number that comes before all wishes: one that is being written just now must not take the withdrawn one for
 // the later of the two.
-func restoreWishes(ctx context.Context, tx pgx.Tx, args pgx.NamedArgs) error {
+//
+// which chooses among the entries e of the account that wait, by args, which hold the tenant and the account.
+func restoreWishes(ctx context.Context, tx pgx.Tx, which string, args pgx.NamedArgs) error {
 	_, err := tx.Exec(ctx, `
 		UPDATE blacklist_entries e SET pending = false, replaced_batch_id = NULL,
 			(wish, batch_id, want, want_until, reason, note, wanted_by, wanted_at, errcode, rid) = (
@@ -134,7 +136,7 @@ func restoreWishes(ctx context.Context, tx pgx.Tx, args pgx.NamedArgs) error {
 					coalesce(f.reason, ''), coalesce(f.note, ''), coalesce(f.actor, ''), f.created_at, f.errcode, coalesce(f.rid, '')
 				FROM (SELECT) one LEFT JOIN LATERAL (`+formerWish("e.wish")+`) f ON true
 			)
-		WHERE `+withdrawable, args)
+		WHERE e.tenant_id = @tenant_id AND e.authorizer_id = @authorizer_id AND e.pending AND `+which, args)
 	if err != nil {
 		return fmt.Errorf("restore wishes: %w", err)
 	}

@@ -21,6 +21,7 @@ type Event struct {
 	Until   *time.Time
 	Actor   string // who asked for it: "name (kind)"
 	BatchID uuid.UUID
+	ListID  *uuid.UUID // the shared list that asked for it
 	// For failed ones: WeChat's errcode, the rid under which it knows the call, and what to do about it.
 	ErrCode *int
 	RID     string
@@ -61,7 +62,7 @@ func (s *Service) History(ctx context.Context, p tenant.Principal, tenantID uuid
 	// The ids of batches grow with time.
 	rows, err := s.pool.Query(ctx, `
 		SELECT b.created_at, b.action, i.outcome, coalesce(i.reason, b.reason), coalesce(i.note, b.note), coalesce(i.until, b.until),
-			b.actor_kind, b.actor_id, b.actor_name, b.id, i.errcode, i.rid, i.error, i.ended_at
+			b.actor_kind, b.actor_id, b.actor_name, b.id, b.list_id, i.errcode, i.rid, i.error, i.ended_at
 		FROM blacklist_items i JOIN blacklist_batches b ON b.tenant_id = i.tenant_id AND b.id = i.batch_id
 		WHERE i.tenant_id = $1 AND i.openid = $2 AND b.authorizer_id = $3 AND ($4::uuid IS NULL OR i.batch_id < $4)
 		ORDER BY i.batch_id DESC LIMIT $5`, tenantID, openid, account.ID, before, limit+1)
@@ -84,7 +85,7 @@ func scanEvent(row pgx.CollectableRow) (Event, error) {
 	var e Event
 	var by maker
 	var text string
-	err := row.Scan(&e.At, &e.Action, &e.Outcome, &e.Reason, &e.Note, &e.Until, &by.Kind, &by.ID, &by.Name, &e.BatchID, &e.ErrCode, &e.RID, &text, &e.EndedAt)
+	err := row.Scan(&e.At, &e.Action, &e.Outcome, &e.Reason, &e.Note, &e.Until, &by.Kind, &by.ID, &by.Name, &e.BatchID, &e.ListID, &e.ErrCode, &e.RID, &text, &e.EndedAt)
 	e.Actor, e.Advice = by.String(), whatToDo(e.ErrCode, text)
 	e.At, e.Until, e.EndedAt = e.At.UTC(), utc(e.Until), utc(e.EndedAt)
 	return e, err

@@ -35,7 +35,7 @@ func (s *Service) Retry(ctx context.Context, p tenant.Principal, tenantID, batch
 	f := sequel{
 		verb: "retry", key: req.IdempotencyKey, fingerprint: fingerprintOf("retry", batchID.String()), nothing: ErrNothingToRetry,
 		begin: func(former Batch, w *wishes) error {
-			w.action, w.reason, w.note, w.until, w.retryOf = former.Action, former.Reason, former.Note, former.Until, &former.ID
+			w.action, w.reason, w.note, w.until, w.retryOf, w.listID = former.Action, former.Reason, former.Note, former.Until, &former.ID, former.ListID
 			if w.until != nil && !w.until.After(w.now) {
 				return ErrBlockWouldHaveEnded
 			}

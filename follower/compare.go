@@ -38,7 +38,7 @@ func (t *tender) add(ctx context.Context, st state) error {
 		if err != nil {
 			return err
 		}
-		tag, err := tx.Exec(ctx, `
+		rows, err := tx.Query(ctx, `
 			INSERT INTO followers AS f (tenant_id, authorizer_id, openid, following, unionid_due, seq, changed_at)
 			SELECT $1, $2, o.openid, true, $5, $6, $7 FROM follower_sync_openids o
 			WHERE `+inSpan+` AND (
@@ -46,8 +46,13 @@ func (t *tender) add(ctx context.Context, st state) error {
 			ORDER BY o.openid
 			ON CONFLICT (tenant_id, authorizer_id, openid) DO UPDATE SET
 				following = true, unionid_due = excluded.unionid_due, seq = excluded.seq, changed_at = excluded.changed_at
-			WHERE NOT f.following AND f.seq < excluded.seq`,
+			WHERE NOT f.following AND f.seq < excluded.seq
+			RETURNING f.openid`,
 			t.TenantID, t.AuthorizerID, st.cursor, last, st.unionids, st.seq, t.service.now())
+		if err != nil {
+			return fmt.Errorf("add followers: %w", err)
+		}
+		added, err := pgx.CollectRows(rows, pgx.RowTo[string])
 		if err != nil {
 			return fmt.Errorf("add followers: %w", err)
 		}
@@ -55,7 +60,10 @@ func (t *tender) add(ctx context.Context, st state) error {
 		if isLast {
 			phase, last = "removing", ""
 		}
-		return t.set(ctx, tx, `sync_phase = $3, sync_cursor = $4, sync_added = sync_added + $5`, phase, last, tag.RowsAffected())
+		if err := t.set(ctx, tx, `sync_phase = $3, sync_cursor = $4, sync_added = sync_added + $5`, phase, last, len(added)); err != nil {
+			return err
+		}
+		return t.service.tell(ctx, tx, Learned{TenantID: t.TenantID, AuthorizerID: t.AuthorizerID, OpenIDs: added, UnionIDs: make([]string, len(added))})
 	})
 }
 

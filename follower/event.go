@@ -31,7 +31,15 @@ func (s *Service) Receive(ctx context.Context, componentAppID, appid string, m w
 	}
 	ctx, cancel := context.WithTimeout(ctx, receiveWithin)
 	defer cancel()
-	id, unionidDue, err := s.keepEvent(ctx, componentAppID, appid, m, comes)
+	var id directoryID
+	var unionidDue bool
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
+		id, unionidDue, err = s.keepEvent(ctx, tx, componentAppID, appid, m, comes)
+		if err != nil || !comes {
+			return err
+		}
+		return s.tell(ctx, tx, Learned{TenantID: id.TenantID, AuthorizerID: id.AuthorizerID, OpenIDs: []string{m.FromUserName}, UnionIDs: []string{""}})
+	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil // nobody's, off, another account's, or older than what we know
 	}
@@ -52,9 +60,9 @@ func (s *Service) Receive(ctx context.Context, componentAppID, appid string, m w
 
 // keepEvent fails with pgx.ErrNoRows if the event changes nothing. The lock keeps the directory from being turned off before
 // the event is written, which would be left lying then.
-func (s *Service) keepEvent(ctx context.Context, componentAppID, appid string, m wechat.Message, comes bool) (id directoryID, unionidDue bool, err error) {
+func (s *Service) keepEvent(ctx context.Context, tx pgx.Tx, componentAppID, appid string, m wechat.Message, comes bool) (id directoryID, unionidDue bool, err error) {
 	now := s.now()
-	err = s.pool.QueryRow(ctx, `
+	err = tx.QueryRow(ctx, `
 		WITH directory AS (
 			SELECT d.tenant_id, d.authorizer_id, d.unionids
 			FROM authorizers a JOIN follower_directories d ON d.tenant_id = a.tenant_id AND d.authorizer_id = a.id

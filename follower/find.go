@@ -119,29 +119,23 @@ func (s *Service) Spans(ctx context.Context, db Querier, tenantID uuid.UUID, fir
 	return spans, nil
 }
 
-// Person is an account on which somebody follows.
-type Person struct {
-	AuthorizerID uuid.UUID
-	OpenID       string
-}
-
 // LookupPersons tells on which accounts of a tenant the persons with these unionids follow, in the order of the accounts' ids; a unionid
 // of which no directory that keeps them knows is not in the answer. It is for the same packages as [Service.Lookup], and as large.
-func (s *Service) LookupPersons(ctx context.Context, db Querier, tenantID uuid.UUID, unionids []string) (map[string][]Person, error) {
-	persons := make(map[string][]Person, len(unionids))
+func (s *Service) LookupPersons(ctx context.Context, db Querier, tenantID uuid.UUID, unionids []string) (map[string][]At, error) {
+	persons := make(map[string][]At, len(unionids))
 	if len(unionids) == 0 {
 		return persons, nil
 	}
 	var unionid string
-	var person Person
-	err := lookUp(ctx, db, tenantID, `d.unionids AND `+shown, `unionid`, unionids, []any{&person.OpenID, &person.AuthorizerID, nil, &unionid}, func() {
-		persons[unionid] = append(persons[unionid], person)
+	var at At
+	err := lookUp(ctx, db, tenantID, `d.unionids AND `+shown, `unionid`, unionids, []any{&at.OpenID, &at.AuthorizerID, nil, &unionid}, func() {
+		persons[unionid] = append(persons[unionid], at)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("look up unionids: %w", err)
 	}
 	for _, on := range persons {
-		slices.SortFunc(on, func(a, b Person) int {
+		slices.SortFunc(on, func(a, b At) int {
 			return cmp.Or(bytes.Compare(a.AuthorizerID[:], b.AuthorizerID[:]), strings.Compare(a.OpenID, b.OpenID))
 		})
 	}

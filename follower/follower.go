@@ -8,9 +8,11 @@ package follower
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
@@ -44,6 +46,17 @@ type Config struct {
 	Jobs        authorizer.Jobs     // required; a River client, one that only inserts will do
 	Now         func() time.Time    // nil: time.Now
 	Logger      *slog.Logger        // nil: slog.Default()
+	// Learned is told what a directory has learned, in the transaction that stores it and at its end: that somebody follows, or
+	// somebody's unionid. WeChat's events wait for it. nil: nobody wants to know.
+	Learned func(context.Context, pgx.Tx, Learned) error
+}
+
+// Learned is what an account's directory has learned of followers.
+type Learned struct {
+	TenantID     uuid.UUID
+	AuthorizerID uuid.UUID
+	OpenIDs      []string
+	UnionIDs     []string // of each; empty: not known, or none
 }
 
 // Service keeps directories of followers. It is safe for concurrent use, and any number of them, in any number of processes,
@@ -55,6 +68,7 @@ type Service struct {
 	jobs        authorizer.Jobs
 	now         func() time.Time
 	logger      *slog.Logger
+	learned     func(context.Context, pgx.Tx, Learned) error
 }
 
 // NewService returns a Service, or an error that says what Config lacks.
@@ -68,11 +82,25 @@ func NewService(cfg Config) (*Service, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
+	if cfg.Learned == nil {
+		cfg.Learned = func(context.Context, pgx.Tx, Learned) error { return nil }
+	}
 	return &Service{
 		pool: cfg.Pool, wechat: cfg.WeChat, authorizers: cfg.Authorizers, jobs: cfg.Jobs,
 		now:    func() time.Time { return cfg.Now().UTC() },
-		logger: cfg.Logger,
+		logger: cfg.Logger, learned: cfg.Learned,
 	}, nil
+}
+
+// tell tells whoever wants to know what was learned.
+func (s *Service) tell(ctx context.Context, tx pgx.Tx, l Learned) error {
+	if len(l.OpenIDs) == 0 {
+		return nil
+	}
+	if err := s.learned(ctx, tx, l); err != nil {
+		return fmt.Errorf("tell what was learned: %w", err)
+	}
+	return nil
 }
 
 // AddWorkers registers this package's jobs. They are inserted into [Queue].

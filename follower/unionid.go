@@ -115,15 +115,30 @@ func (t *tender) recordUnionIDs(ctx context.Context, list []due, a answers) erro
 		openids, seqs, unionids, left = append(openids, d.openid), append(seqs, d.seq), append(unionids, user.UnionID), append(left, gone)
 	}
 	return t.fenced(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `
+		rows, err := tx.Query(ctx, `
 			UPDATE followers f SET unionid_due = false, unionid = CASE WHEN NOT n.gone THEN nullif(n.unionid, '') END, following = NOT n.gone,
 				seq = CASE WHEN n.gone THEN nextval('follower_changes') ELSE f.seq END, changed_at = CASE WHEN n.gone THEN $7 ELSE f.changed_at END
 			FROM unnest($3::text[], $4::bigint[], $5::text[], $6::boolean[]) AS n (openid, seq, unionid, gone)
-			WHERE f.tenant_id = $1 AND f.authorizer_id = $2 AND f.openid = n.openid AND f.seq = n.seq AND f.unionid_due`,
+			WHERE f.tenant_id = $1 AND f.authorizer_id = $2 AND f.openid = n.openid AND f.seq = n.seq AND f.unionid_due
+			RETURNING f.openid, coalesce(f.unionid, '')`,
 			t.TenantID, t.AuthorizerID, openids, seqs, unionids, left, t.service.now())
 		if err != nil {
 			return fmt.Errorf("store unionids: %w", err)
 		}
-		return t.set(ctx, tx, `fill_failures = 0, fill_due = fill_due AND $3`, a.given > 0 || len(openids) == len(list))
+		l := Learned{TenantID: t.TenantID, AuthorizerID: t.AuthorizerID}
+		var openid, unionid string
+		_, err = pgx.ForEachRow(rows, []any{&openid, &unionid}, func() error {
+			if unionid != "" {
+				l.OpenIDs, l.UnionIDs = append(l.OpenIDs, openid), append(l.UnionIDs, unionid)
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("store unionids: %w", err)
+		}
+		if err := t.set(ctx, tx, `fill_failures = 0, fill_due = fill_due AND $3`, a.given > 0 || len(openids) == len(list)); err != nil {
+			return err
+		}
+		return t.service.tell(ctx, tx, l)
 	})
 }

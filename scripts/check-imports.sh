@@ -10,7 +10,7 @@ lint=$(go tool -modfile=tools/go.mod -n golangci-lint)
 
 steward=github.com/wechat-steward/steward
 own="alert api authorizer blacklist cmd/steward component follower internal/factory internal/localpg internal/testdb keyring lease migrations secret
-	tenant token wechat wechat/simulator web"
+	sharedlist tenant token wechat wechat/simulator web"
 foreign="github.com/jackc/pgx/v5 github.com/labstack/echo/v4 github.com/stretchr/testify
 	github.com/testcontainers/testcontainers-go github.com/tink-crypto/tink-go/v2 pgregory.net/rapid example.org/other"
 
@@ -26,9 +26,10 @@ token/x.go               tenant alert component api wechat/simulator internal/te
 lease/x.go               tenant alert token secret api internal/testdb github.com/jackc/pgx/v5 example.org/other
 alert/x.go               component authorizer api secret wechat migrations internal/testdb github.com/labstack/echo/v4
 component/x.go           authorizer blacklist api web migrations wechat/simulator internal/testdb github.com/labstack/echo/v4
-authorizer/x.go          follower blacklist api web migrations wechat/simulator internal/testdb github.com/labstack/echo/v4
-follower/x.go            blacklist component api web secret migrations wechat/simulator internal/testdb github.com/labstack/echo/v4
-blacklist/x.go           api web secret migrations wechat/simulator internal/testdb github.com/labstack/echo/v4
+authorizer/x.go          follower blacklist sharedlist api web migrations wechat/simulator internal/testdb github.com/labstack/echo/v4
+follower/x.go            blacklist sharedlist component api web secret migrations wechat/simulator internal/testdb github.com/labstack/echo/v4
+blacklist/x.go           sharedlist api web secret migrations wechat/simulator internal/testdb github.com/labstack/echo/v4
+sharedlist/x.go          component api web secret migrations wechat/simulator internal/testdb github.com/labstack/echo/v4
 api/x.go                 cmd/steward migrations wechat/simulator internal/testdb internal/localpg github.com/jackc/pgx/v5
 migrations/x.go          tenant wechat internal/testdb github.com/labstack/echo/v4
 cmd/steward/x.go         internal/testdb internal/factory github.com/labstack/echo/v4 github.com/stretchr/testify
@@ -54,11 +55,12 @@ authorizer/a.go          lease component alert token tenant secret wechat github
 follower/a.go            authorizer token tenant wechat github.com/jackc/pgx/v5
 blacklist/a.go           follower authorizer component tenant wechat github.com/jackc/pgx/v5
 blacklist/a_test.go      wechat/simulator internal/testdb internal/factory secret github.com/stretchr/testify
-api/a.go                 blacklist follower authorizer component alert token tenant secret wechat web github.com/labstack/echo/v4
+sharedlist/a.go          blacklist follower authorizer tenant wechat github.com/jackc/pgx/v5
+api/a.go                 sharedlist blacklist follower authorizer component alert token tenant secret wechat web github.com/labstack/echo/v4
 api/a_test.go            wechat/simulator internal/testdb github.com/jackc/pgx/v5 github.com/stretchr/testify
 migrations/a.go          github.com/jackc/pgx/v5
 migrations/a_test.go     internal/testdb
-cmd/steward/a.go         api blacklist follower authorizer component alert token keyring tenant secret wechat wechat/simulator web migrations internal/localpg github.com/jackc/pgx/v5
+cmd/steward/a.go         api sharedlist blacklist follower authorizer component alert token keyring tenant secret wechat wechat/simulator web migrations internal/localpg github.com/jackc/pgx/v5
 cmd/steward/a_test.go    internal/testdb internal/factory github.com/stretchr/testify
 internal/testdb/a.go     migrations internal/localpg github.com/testcontainers/testcontainers-go github.com/jackc/pgx/v5
 internal/factory/a.go    tenant authorizer wechat/simulator internal/testdb github.com/stretchr/testify

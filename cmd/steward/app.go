@@ -26,6 +26,7 @@ import (
 	"github.com/wechat-steward/steward/follower"
 	"github.com/wechat-steward/steward/keyring"
 	"github.com/wechat-steward/steward/migrations"
+	"github.com/wechat-steward/steward/sharedlist"
 	"github.com/wechat-steward/steward/tenant"
 	"github.com/wechat-steward/steward/web"
 	"github.com/wechat-steward/steward/wechat"
@@ -62,6 +63,7 @@ type app struct {
 	authorizers *authorizer.Service
 	followers   *follower.Service
 	blacklist   *blacklist.Service
+	lists       *sharedlist.Service
 	keys        *keyring.Ring
 
 	pool     *pgxpool.Pool
@@ -152,12 +154,17 @@ func (a *app) build(cfg Config) error {
 		return err
 	}
 	if a.followers, err = follower.NewService(follower.Config{
-		Pool: a.pool, WeChat: client, Authorizers: a.authorizers, Jobs: inserting, Logger: a.logger,
+		Pool: a.pool, WeChat: client, Authorizers: a.authorizers, Jobs: inserting, Logger: a.logger, Learned: sharedlist.Learned,
 	}); err != nil {
 		return err
 	}
 	if a.blacklist, err = blacklist.NewService(blacklist.Config{
 		Pool: a.pool, WeChat: client, Authorizers: a.authorizers, Followers: a.followers, Jobs: inserting, Logger: a.logger,
+	}); err != nil {
+		return err
+	}
+	if a.lists, err = sharedlist.NewService(sharedlist.Config{
+		Pool: a.pool, Authorizers: a.authorizers, Followers: a.followers, Blacklist: a.blacklist, Logger: a.logger,
 	}); err != nil {
 		return err
 	}
@@ -183,7 +190,7 @@ func (a *app) build(cfg Config) error {
 	}
 	registry.MustRegister(newStanding(a.components, a.authorizers, alerts, a.logger))
 	a.handler, err = api.New(api.Config{
-		Tenants: a.tenants, Components: a.components, Authorizers: a.authorizers, Followers: a.followers, Blacklist: a.blacklist, Alerts: alerts,
+		Tenants: a.tenants, Components: a.components, Authorizers: a.authorizers, Followers: a.followers, Blacklist: a.blacklist, Lists: a.lists, Alerts: alerts,
 		Console: web.Handler(), PublicURL: cfg.PublicURL, Ready: a.ready, Stopping: a.stopping, Metrics: registry,
 		TrustedProxies: cfg.TrustedProxies, Logger: a.logger,
 	})
@@ -216,7 +223,7 @@ func (a *app) start(ctx context.Context) error {
 	a.started = true
 	for name, sweep := range map[string]func(context.Context) error{
 		"keys": a.keys.Refresh, "tenants": a.tenants.Sweep, "components": a.components.Sweep, "authorizers": a.authorizers.Sweep,
-		"followers": a.followers.Sweep, "blacklist": a.blacklist.Sweep,
+		"followers": a.followers.Sweep, "blacklist": a.blacklist.Sweep, "lists": a.lists.Sweep,
 	} {
 		a.sweeps.Go(func() { a.sweepForever(name, sweep) })
 	}
