@@ -71,12 +71,12 @@ func TestLookup(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, persons, 2)
 			for person, on := range persons {
-				var want []follower.Person
+				var want []follower.At
 				for _, id := range ids[2:] {
-					want = append(want, follower.Person{AuthorizerID: id, OpenID: person + id.String()})
+					want = append(want, follower.At{AuthorizerID: id, OpenID: person + id.String()})
 				}
 				require.ElementsMatch(t, want, on)
-				require.True(t, slices.IsSortedFunc(on, func(a, b follower.Person) int { return bytes.Compare(a.AuthorizerID[:], b.AuthorizerID[:]) }))
+				require.True(t, slices.IsSortedFunc(on, func(a, b follower.At) int { return bytes.Compare(a.AuthorizerID[:], b.AuthorizerID[:]) }))
 			}
 		}
 	})
