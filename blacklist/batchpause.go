@@ -36,9 +36,9 @@ type PausedBatch struct {
 }
 
 // PauseBatch stops one batch until [Service.ResumeBatch]: calls that are in the air come to their end, and so do the few
-// that a push begins before it has noticed, at most some hundred openids as with [Service.Cancel]; no other is made for it. The other batches of the account
-// go on, and their wishes take the place of those that wait, as ever. A paused batch can be cancelled; holding and resuming
-// the account's work has nothing to do with it.
+// that a push begins before it has noticed, at most some hundred openids as with [Service.Cancel]; no other is made for it.
+// The other batches of the account go on, and their wishes take the place of those that wait, as ever. A paused batch can be
+// cancelled; holding and resuming the account's work has nothing to do with it.
 //
 // What still waits when the end of its block comes is withdrawn, as [Service.Cancel] does: nobody is unblocked for a block
 // that was not made.

@@ -231,6 +231,20 @@ func TestPauseBatch(t *testing.T) {
 		require.Equal(t, sorted(b.openids(1, 3)), b.blacklisted())
 	})
 
+	t.Run("IsWithdrawnHoweverLargeItIs", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, 0)
+		until := b.Clock.Now().Add(time.Hour)
+		batch, _, err := b.blacklist.Block(t.Context(), b.key, b.tenantID, b.account.AppID, blacklist.Request{OpenIDs: b.openids(0, blacklist.MaxOpenIDs), Until: &until})
+		require.NoError(t, err)
+		b.pause(t, batch.ID, "")
+		b.Clock.Advance(time.Hour)
+		b.sweep(t)
+		batch, err = b.blacklist.GetBatch(t.Context(), b.key, b.tenantID, batch.ID)
+		require.NoError(t, err)
+		require.Equal(t, blacklist.Counts{Total: blacklist.MaxOpenIDs, Cancelled: blacklist.MaxOpenIDs}, batch.Counts)
+	})
+
 	t.Run("IsNotSentAfterTheEndOfItsBlocksByAResumeBeforeTheSweep", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, 2)

@@ -54,9 +54,10 @@ func (s *Service) lookElsewhere(ctx context.Context, tx pgx.Tx, tenantID, author
 	args := pgx.NamedArgs{"tenant_id": tenantID, "authorizer_id": authorizerID}
 	maps.Copy(args, sourceArgs)
 	var first, last *string
+	// OFFSET 0, or the planner may look for the first and the last among all items of the tenant.
 	// An account without a lane has had no blacklist work, and so no entries.
 	err := tx.QueryRow(ctx, `
-		SELECT min(openid COLLATE "C"), max(openid COLLATE "C") FROM (`+source+`) o
+		SELECT min(openid COLLATE "C"), max(openid COLLATE "C") FROM (`+source+` OFFSET 0) o
 		WHERE EXISTS (SELECT FROM follower_directories WHERE tenant_id = @tenant_id AND authorizer_id <> @authorizer_id AND enabled)
 		   OR EXISTS (SELECT FROM blacklist_lanes WHERE tenant_id = @tenant_id AND authorizer_id <> @authorizer_id)`, args).Scan(&first, &last)
 	if err != nil || first == nil {
@@ -140,22 +141,37 @@ func (s *Service) whileItLasts(ctx context.Context, tx pgx.Tx, n int, judge func
 
 // foreseeMisplaced returns which of the openids would be refused as another account's, in the order given.
 func (s *Service) foreseeMisplaced(ctx context.Context, tx pgx.Tx, account authorizer.Account, openids []string) ([]Misplaced, error) {
-	const source = `SELECT openid, place FROM unnest(@openids::text[]) WITH ORDINALITY AS o (openid, place)`
-	var misplaced []Misplaced
+	const source = `SELECT openid FROM unnest(@openids::text[]) AS o (openid)`
+	var appids map[string]string // nil: there was no time to find out
 	err := s.whileItLasts(ctx, tx, len(openids), func(tx pgx.Tx) error {
 		args, might, err := s.lookElsewhere(ctx, tx, account.TenantID, account.ID, source, pgx.NamedArgs{"openids": openids})
 		if err != nil || !might {
 			return err
 		}
-		rows, err := tx.Query(ctx, `
-			SELECT m.openid, m.appid FROM (`+misplacedIn(source)+`) m JOIN (`+source+`) o USING (openid) ORDER BY o.place`, args)
+		rows, err := tx.Query(ctx, misplacedIn(source), args)
 		if err != nil {
 			return err
 		}
-		misplaced, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Misplaced])
-		return err
+		found, openid, appid := map[string]string{}, "", ""
+		if _, err = pgx.ForEachRow(rows, []any{&openid, &appid}, func() error {
+			found[openid] = appid
+			return nil
+		}); err != nil {
+			return err
+		}
+		appids = found
+		return nil
 	})
-	return misplaced, err
+	if err != nil {
+		return nil, err
+	}
+	misplaced := make([]Misplaced, 0, len(appids))
+	for _, openid := range openids {
+		if appid, is := appids[openid]; is {
+			misplaced = append(misplaced, Misplaced{OpenID: openid, AppID: appid})
+		}
+	}
+	return misplaced, nil
 }
 
 // refuseMisplaced ends the items whose openids are another account's, and returns how many. It judges as a preview does; for a

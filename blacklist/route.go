@@ -96,10 +96,11 @@ type Share struct {
 }
 
 // Route does action with openids, and with those whose unionids are given, wherever they belong, as the directories of followers
-// know it, or for openids the blacklists, see [Service.Block]. All of it is accepted in one transaction, or nothing. It tells whether an equal request with the same Idempotency-Key was
-// accepted before. It fails like [Service.Block]; but what concerns one account only makes its openids unrouted.
+// know it, or for openids the blacklists, see [Service.Block]. All of it is accepted in one transaction, or nothing. It tells
+// whether an equal request with the same Idempotency-Key was accepted before. It fails like [Service.Block], or with
+// [ErrWhomToRoute]; but what concerns one account only makes its openids unrouted.
 //
-// Two unionids of one person on one account, or an openid beside the unionid of its owner, are one openid.
+// An openid beside the unionid of its owner is one openid.
 func (s *Service) Route(ctx context.Context, p tenant.Principal, tenantID uuid.UUID, action Action, req RouteRequest) (Routed, bool, error) {
 	whom, err := s.checkRoute(ctx, p, tenantID, action, req)
 	if err != nil {
@@ -336,8 +337,8 @@ func (s *Service) divide(ctx context.Context, tx pgx.Tx, p tenant.Principal, ten
 	return targets, nil
 }
 
-// belonging says to which accounts openids belong, as directories of followers know it, and where these do not, blacklists. What the assumed
-// account's own blacklist knows is not in the answer, nor is what nobody knows.
+// belonging says to which accounts openids belong, as directories of followers know it, and where these do not, blacklists. What
+// the assumed account's own blacklist knows is not in the answer, nor is what nobody knows.
 func (s *Service) belonging(ctx context.Context, tx pgx.Tx, p tenant.Principal, tenantID, assumed uuid.UUID, openids []string) (map[string][]uuid.UUID, error) {
 	places, err := s.followers.Lookup(ctx, tx, tenantID, openids)
 	if err != nil {

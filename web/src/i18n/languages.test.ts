@@ -78,7 +78,15 @@ test("WeChat's codes: every advice that the API gives has its Chinese", () => {
 });
 
 test('What is said of broken tokens, of tickets, by a diagnosis and of openids has its Chinese', () => {
-  const files = ['authorizer/health.go', 'blacklist/item.go', 'blacklist/route.go', 'component/finding.go', 'component/reach.go', 'component/tokensql.go', 'component/watch.go'];
+  const files = [
+    'authorizer/health.go',
+    'blacklist/item.go',
+    'blacklist/route.go',
+    'component/finding.go',
+    'component/reach.go',
+    'component/tokensql.go',
+    'component/watch.go',
+  ];
   const said = files
     .map((file) =>
       readFileSync(`../${file}`, 'utf8')
