@@ -25,6 +25,12 @@ export function Pages({ me, tenantId }: Props) {
           <Link to="/tenants/$tenantId/batches" params={{ tenantId }} activeOptions={activeOptions} className="nav-link">
             {t('frame.batches')}
           </Link>
+          <Link to="/tenants/$tenantId/followers" params={{ tenantId }} activeOptions={activeOptions} className="nav-link">
+            {t('followers.title')}
+          </Link>
+          <Link to="/tenants/$tenantId/people" params={{ tenantId }} activeOptions={activeOptions} className="nav-link">
+            {t('people.title')}
+          </Link>
           <Link to="/tenants/$tenantId/alerts" params={{ tenantId }} activeOptions={activeOptions} className="nav-link">
             {t('frame.alerts')} <OpenAlerts tenantId={tenantId} />
           </Link>

@@ -5,6 +5,9 @@ import type {
   BatchItem,
   BlacklistEntry,
   Component,
+  Follower,
+  FollowerDirectory,
+  FollowerSync,
   Me,
   PermissionSet,
   Reconciliation,
@@ -196,3 +199,63 @@ export function anItem(values: Partial<BatchItem> = {}): BatchItem {
 export function page<T>(...data: T[]): { data: T[]; next_cursor: string | null } {
   return { data, next_cursor: null };
 }
+
+export function aFollower(values: Partial<Follower> = {}): Follower {
+  return {
+    openid: 'oAlice',
+    unionid: '',
+    authorizer_appid: 'wx01',
+    following: true,
+    changed_at: '2026-01-01T00:00:00Z',
+    ...values,
+  };
+}
+
+export function aSync(values: Partial<FollowerSync> = {}): FollowerSync {
+  return {
+    status: 'done',
+    requested_by: 'ops (platform_key)',
+    total: 2_000,
+    read: 2_000,
+    added: 7,
+    removed: 3,
+    paused_until: null,
+    errcode: null,
+    rid: '',
+    error: '',
+    advice: '',
+    asked_at: '2026-01-01T00:00:00Z',
+    started_at: '2026-01-01T00:00:00Z',
+    ended_at: '2026-01-01T00:01:00Z',
+    ...values,
+  };
+}
+
+/** One that is on, and read. */
+export function aDirectory(values: Partial<FollowerDirectory> = {}): FollowerDirectory {
+  return {
+    authorizer_appid: 'wx01',
+    enabled: true,
+    unionids: false,
+    erasing: false,
+    events: true,
+    followers: 2_000,
+    synced_at: '2026-01-01T00:01:00Z',
+    next_sync_at: '2099-01-01T00:00:00Z',
+    changed_at: '2026-01-01T00:00:00Z',
+    changed_by: 'ops (platform_key)',
+    sync: aSync(),
+    ...values,
+  };
+}
+
+/** One that was never turned on. */
+export const noDirectory = aDirectory({
+  enabled: false,
+  followers: null,
+  synced_at: null,
+  next_sync_at: null,
+  changed_at: null,
+  changed_by: '',
+  sync: null,
+});
