@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AdoptDriftData, AdoptDriftErrors, AdoptDriftResponses, BlockData, BlockErrors, BlockResponses, CancelBatchData, CancelBatchErrors, CancelBatchResponses, ClaimAuthorizerData, ClaimAuthorizerErrors, ClaimAuthorizerResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateConnectLinkData, CreateConnectLinkErrors, CreateConnectLinkResponses, CreateSessionData, CreateSessionErrors, CreateSessionResponses, CreateTenantData, CreateTenantErrors, CreateTenantResponses, DeleteSessionData, DeleteSessionErrors, DeleteSessionResponses, DiagnoseComponentData, DiagnoseComponentErrors, DiagnoseComponentResponses, ExportBatchItemsData, ExportBatchItemsErrors, ExportBatchItemsResponses, ExportBlacklistData, ExportBlacklistErrors, ExportBlacklistResponses, FindFollowerData, FindFollowerErrors, FindFollowerResponses, GetAccessTokenData, GetAccessTokenErrors, GetAccessTokenResponses, GetAuthorizerData, GetAuthorizerErrors, GetAuthorizerResponses, GetBatchData, GetBatchErrors, GetBatchResponses, GetBlacklistQuotaData, GetBlacklistQuotaErrors, GetBlacklistQuotaResponses, GetBlacklistWorkData, GetBlacklistWorkErrors, GetBlacklistWorkResponses, GetComponentData, GetComponentErrors, GetComponentResponses, GetFollowerDirectoryData, GetFollowerDirectoryErrors, GetFollowerDirectoryResponses, GetMeData, GetMeErrors, GetMeResponses, GetPullData, GetPullErrors, GetPullResponses, GetReconciliationData, GetReconciliationErrors, GetReconciliationResponses, GetTenantData, GetTenantErrors, GetTenantResponses, HoldBlacklistWorkData, HoldBlacklistWorkErrors, HoldBlacklistWorkResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListAllAlertsData, ListAllAlertsErrors, ListAllAlertsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListAuthorizersData, ListAuthorizersErrors, ListAuthorizersResponses, ListBatchesData, ListBatchesErrors, ListBatchesResponses, ListBatchItemsData, ListBatchItemsErrors, ListBatchItemsResponses, ListBlacklistData, ListBlacklistErrors, ListBlacklistResponses, ListComponentsData, ListComponentsErrors, ListComponentsResponses, ListConnectLinksData, ListConnectLinksErrors, ListConnectLinksResponses, ListFollowersData, ListFollowersErrors, ListFollowersResponses, ListHistoryData, ListHistoryErrors, ListHistoryResponses, ListReconciliationsData, ListReconciliationsErrors, ListReconciliationsResponses, ListTenantsData, ListTenantsErrors, ListTenantsResponses, ListUnclaimedAuthorizersData, ListUnclaimedAuthorizersErrors, ListUnclaimedAuthorizersResponses, RegisterComponentData, RegisterComponentErrors, RegisterComponentResponses, RenewAuthorizerData, RenewAuthorizerErrors, RenewAuthorizerResponses, RequestTicketData, RequestTicketErrors, RequestTicketResponses, RestoreDriftData, RestoreDriftErrors, RestoreDriftResponses, ResumeBlacklistWorkData, ResumeBlacklistWorkErrors, ResumeBlacklistWorkResponses, RetryBatchData, RetryBatchErrors, RetryBatchResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RouteBlockData, RouteBlockErrors, RouteBlockResponses, RouteUnblockData, RouteUnblockErrors, RouteUnblockResponses, SetFollowerDirectoryData, SetFollowerDirectoryErrors, SetFollowerDirectoryResponses, StartPullData, StartPullErrors, StartPullResponses, StartReconciliationData, StartReconciliationErrors, StartReconciliationResponses, SyncFollowersData, SyncFollowersErrors, SyncFollowersResponses, UnblockData, UnblockErrors, UnblockResponses, UndoBatchData, UndoBatchErrors, UndoBatchResponses, UpdateTenantData, UpdateTenantErrors, UpdateTenantResponses } from './types.gen';
+import type { AddSharedPersonsData, AddSharedPersonsErrors, AddSharedPersonsResponses, AdoptDriftData, AdoptDriftErrors, AdoptDriftResponses, BlockData, BlockErrors, BlockResponses, CancelBatchData, CancelBatchErrors, CancelBatchResponses, ClaimAuthorizerData, ClaimAuthorizerErrors, ClaimAuthorizerResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateConnectLinkData, CreateConnectLinkErrors, CreateConnectLinkResponses, CreateSessionData, CreateSessionErrors, CreateSessionResponses, CreateSharedListData, CreateSharedListErrors, CreateSharedListResponses, CreateTenantData, CreateTenantErrors, CreateTenantResponses, DeleteSessionData, DeleteSessionErrors, DeleteSessionResponses, DeleteSharedListData, DeleteSharedListErrors, DeleteSharedListResponses, DiagnoseComponentData, DiagnoseComponentErrors, DiagnoseComponentResponses, ExportBatchItemsData, ExportBatchItemsErrors, ExportBatchItemsResponses, ExportBlacklistData, ExportBlacklistErrors, ExportBlacklistResponses, FindFollowerData, FindFollowerErrors, FindFollowerResponses, GetAccessTokenData, GetAccessTokenErrors, GetAccessTokenResponses, GetAuthorizerData, GetAuthorizerErrors, GetAuthorizerResponses, GetBatchData, GetBatchErrors, GetBatchResponses, GetBlacklistQuotaData, GetBlacklistQuotaErrors, GetBlacklistQuotaResponses, GetBlacklistWorkData, GetBlacklistWorkErrors, GetBlacklistWorkResponses, GetComponentData, GetComponentErrors, GetComponentResponses, GetFollowerDirectoryData, GetFollowerDirectoryErrors, GetFollowerDirectoryResponses, GetMeData, GetMeErrors, GetMeResponses, GetPullData, GetPullErrors, GetPullResponses, GetReconciliationData, GetReconciliationErrors, GetReconciliationResponses, GetSharedListData, GetSharedListErrors, GetSharedListResponses, GetSharedPersonData, GetSharedPersonErrors, GetSharedPersonResponses, GetTenantData, GetTenantErrors, GetTenantResponses, HoldBlacklistWorkData, HoldBlacklistWorkErrors, HoldBlacklistWorkResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListAllAlertsData, ListAllAlertsErrors, ListAllAlertsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListAuthorizersData, ListAuthorizersErrors, ListAuthorizersResponses, ListBatchesData, ListBatchesErrors, ListBatchesResponses, ListBatchItemsData, ListBatchItemsErrors, ListBatchItemsResponses, ListBlacklistData, ListBlacklistErrors, ListBlacklistResponses, ListComponentsData, ListComponentsErrors, ListComponentsResponses, ListConnectLinksData, ListConnectLinksErrors, ListConnectLinksResponses, ListFollowersData, ListFollowersErrors, ListFollowersResponses, ListHistoryData, ListHistoryErrors, ListHistoryResponses, ListReconciliationsData, ListReconciliationsErrors, ListReconciliationsResponses, ListSharedListsData, ListSharedListsErrors, ListSharedListsResponses, ListSharedPersonsData, ListSharedPersonsErrors, ListSharedPersonsResponses, ListTenantsData, ListTenantsErrors, ListTenantsResponses, ListUnclaimedAuthorizersData, ListUnclaimedAuthorizersErrors, ListUnclaimedAuthorizersResponses, RegisterComponentData, RegisterComponentErrors, RegisterComponentResponses, RemoveSharedPersonData, RemoveSharedPersonErrors, RemoveSharedPersonResponses, RenewAuthorizerData, RenewAuthorizerErrors, RenewAuthorizerResponses, RequestTicketData, RequestTicketErrors, RequestTicketResponses, RestoreDriftData, RestoreDriftErrors, RestoreDriftResponses, ResumeBlacklistWorkData, ResumeBlacklistWorkErrors, ResumeBlacklistWorkResponses, RetryBatchData, RetryBatchErrors, RetryBatchResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RouteBlockData, RouteBlockErrors, RouteBlockResponses, RouteUnblockData, RouteUnblockErrors, RouteUnblockResponses, SetFollowerDirectoryData, SetFollowerDirectoryErrors, SetFollowerDirectoryResponses, StartPullData, StartPullErrors, StartPullResponses, StartReconciliationData, StartReconciliationErrors, StartReconciliationResponses, SyncFollowersData, SyncFollowersErrors, SyncFollowersResponses, UnblockData, UnblockErrors, UnblockResponses, UndoBatchData, UndoBatchErrors, UndoBatchResponses, UpdateSharedListData, UpdateSharedListErrors, UpdateSharedListResponses, UpdateTenantData, UpdateTenantErrors, UpdateTenantResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -660,6 +660,162 @@ export const routeUnblock = <ThrowOnError extends boolean = false>(options: Opti
         'Content-Type': 'application/json',
         ...options.headers
     }
+});
+
+/**
+ * The tenant's shared lists, newest first
+ *
+ * Needs the scope `blacklist:read`.
+ */
+export const listSharedLists = <ThrowOnError extends boolean = false>(options: Options<ListSharedListsData, ThrowOnError>) => (options.client ?? client).get<ListSharedListsResponses, ListSharedListsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/lists',
+    ...options
+});
+
+/**
+ * Make a list of people who are to be blocked on all of the tenant's accounts
+ *
+ * `list-name-taken` if the tenant has a list of that name. Needs the scope `blacklist:write`.
+ */
+export const createSharedList = <ThrowOnError extends boolean = false>(options: Options<CreateSharedListData, ThrowOnError>) => (options.client ?? client).post<CreateSharedListResponses, CreateSharedListErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/lists',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete the list, and take off what it put on
+ *
+ * As if everybody on it were taken off. Needs the scope `blacklist:write`.
+ */
+export const deleteSharedList = <ThrowOnError extends boolean = false>(options: Options<DeleteSharedListData, ThrowOnError>) => (options.client ?? client).delete<DeleteSharedListResponses, DeleteSharedListErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/lists/{list_id}',
+    ...options
+});
+
+/**
+ * A list, and which of the tenant's accounts it can cover
+ *
+ * `accounts` says for each of the tenant's accounts whether people are found there by unionid, and what to do where they are not. People
+ * given by openid are blocked on their own account in any case. Needs the scope `blacklist:read`.
+ *
+ */
+export const getSharedList = <ThrowOnError extends boolean = false>(options: Options<GetSharedListData, ThrowOnError>) => (options.client ?? client).get<GetSharedListResponses, GetSharedListErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/lists/{list_id}',
+    ...options
+});
+
+/**
+ * Give the list another name or reason
+ *
+ * Blocks that were put on before keep the words that they have. Needs the scope `blacklist:write`.
+ */
+export const updateSharedList = <ThrowOnError extends boolean = false>(options: Options<UpdateSharedListData, ThrowOnError>) => (options.client ?? client).patch<UpdateSharedListResponses, UpdateSharedListErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/lists/{list_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Who is on the list, newest first
+ *
+ * Needs the scope `blacklist:read`.
+ */
+export const listSharedPersons = <ThrowOnError extends boolean = false>(options: Options<ListSharedPersonsData, ThrowOnError>) => (options.client ?? client).get<ListSharedPersonsResponses, ListSharedPersonsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/lists/{list_id}/persons',
+    ...options
+});
+
+/**
+ * Put people on the list
+ *
+ * By unionid: they are blocked on every account of the tenant whose directory of followers knows them by it, now or later. By openid on an
+ * account: they are blocked there in any case, and on the other accounts too once their unionid is known. Up to 10,000 in a request, unionids
+ * and openids together. Somebody who is on the list already is counted as `already` and left as they are, so the same request may be sent
+ * again. All of them are taken on, or none: `list-full` if the list would hold more than 100,000. Needs the scope `blacklist:write`.
+ *
+ */
+export const addSharedPersons = <ThrowOnError extends boolean = false>(options: Options<AddSharedPersonsData, ThrowOnError>) => (options.client ?? client).post<AddSharedPersonsResponses, AddSharedPersonsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/lists/{list_id}/persons',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Take somebody off the list
+ *
+ * Unblocks them where the list blocked them, and nowhere else: not where they were blocked before, not where somebody has wished otherwise
+ * since, and not where they stay on the list in another way, or on another list. What was not sent yet is withdrawn. On an account that
+ * cannot be worked for just now the unblocking waits. Needs the scope `blacklist:write`.
+ *
+ */
+export const removeSharedPerson = <ThrowOnError extends boolean = false>(options: Options<RemoveSharedPersonData, ThrowOnError>) => (options.client ?? client).delete<RemoveSharedPersonResponses, RemoveSharedPersonErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/lists/{list_id}/persons/{person_id}',
+    ...options
+});
+
+/**
+ * Somebody on the list, and how it stands with them on each account
+ *
+ * Needs the scope `blacklist:read`.
+ */
+export const getSharedPerson = <ThrowOnError extends boolean = false>(options: Options<GetSharedPersonData, ThrowOnError>) => (options.client ?? client).get<GetSharedPersonResponses, GetSharedPersonErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/lists/{list_id}/persons/{person_id}',
+    ...options
 });
 
 /**

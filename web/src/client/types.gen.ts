@@ -657,6 +657,10 @@ export type HistoryEvent = {
     by: string;
     batch_id: string;
     /**
+     * The shared list that asked for it
+     */
+    list_id: string | null;
+    /**
      * Why WeChat refused
      */
     errcode: number | null;
@@ -708,6 +712,154 @@ export type BlacklistPage = {
     synced_at: string | null;
 };
 
+export type SharedListRequest = {
+    /**
+     * One that none of the tenant's other lists has
+     */
+    name: string;
+    /**
+     * What the list is for; it is said with each block
+     */
+    reason?: string;
+};
+
+export type SharedListUpdate = {
+    /**
+     * As it is if left out
+     */
+    name?: string;
+    /**
+     * As it is if left out
+     */
+    reason?: string;
+};
+
+export type SharedList = {
+    id: string;
+    name: string;
+    reason: string;
+    /**
+     * How many people are on it
+     */
+    persons: number;
+    /**
+     * Something has yet to be asked of an account: people who just came or went, or an account that cannot be worked for
+     */
+    working: boolean;
+    created_at: string;
+    /**
+     * name (kind)
+     */
+    created_by: string;
+};
+
+export type SharedListPage = {
+    data: Array<SharedList>;
+    next_cursor: string | null;
+};
+
+export type SharedListDetails = {
+    list: SharedList;
+    /**
+     * All of the tenant's accounts, by appid
+     */
+    accounts: Array<SharedListAccount>;
+};
+
+export type SharedListAccount = {
+    appid: string;
+    nick_name: string;
+    /**
+     * covered: whoever follows is found by unionid; learning: soon, the directory is being read; the others: no, and why
+     */
+    coverage: 'covered' | 'learning' | 'directory_off' | 'unionids_off' | 'permission_missing' | 'account_not_active';
+    /**
+     * What to do; empty if nothing
+     */
+    advice: string;
+};
+
+export type SharedPersonsRequest = {
+    unionids?: SharedPersonIds;
+    /**
+     * The account to which the openids belong
+     */
+    appid?: string;
+    openids?: SharedPersonIds;
+    /**
+     * Why these; it is said with each block
+     */
+    reason?: string;
+};
+
+/**
+ * Duplicates and blanks are taken out and counted as skipped
+ */
+export type SharedPersonIds = Array<string>;
+
+/**
+ * added + already + skipped = all that were given
+ */
+export type SharedPersonsAdded = {
+    added: number;
+    /**
+     * They were on the list
+     */
+    already: number;
+    /**
+     * Duplicates and blanks
+     */
+    skipped: number;
+};
+
+/**
+ * Somebody by `unionid`, or by `openid` on the account `appid`
+ */
+export type SharedPerson = {
+    id: string;
+    unionid: string | null;
+    appid: string | null;
+    openid: string | null;
+    reason: string;
+    added_at: string;
+    /**
+     * name (kind)
+     */
+    added_by: string;
+};
+
+export type SharedPersonPage = {
+    data: Array<SharedPerson>;
+    next_cursor: string | null;
+};
+
+export type SharedPersonDetails = {
+    person: SharedPerson;
+    /**
+     * Where we know them, by appid; empty as long as no directory does
+     */
+    places: Array<SharedPlace>;
+};
+
+export type SharedPlace = {
+    appid: string;
+    openid: string;
+    /**
+     * pending: it goes to WeChat soon; waiting: the account cannot be worked for, `advice` says why; blocked: by this list; already: blocked, and
+     * not by this list, which will not unblock them either; failed: WeChat refused, see `errcode` and `advice`; overruled: somebody wished
+     * otherwise since, or did so at WeChat, and that counts
+     *
+     */
+    state: 'pending' | 'waiting' | 'blocked' | 'already' | 'failed' | 'overruled';
+    /**
+     * The batch by which the list asked for it
+     */
+    batch_id: string | null;
+    errcode: number | null;
+    rid: string;
+    advice: string;
+};
+
 export type Outcome = 'pending' | 'done' | 'already' | 'failed' | 'superseded' | 'cancelled';
 
 /**
@@ -756,6 +908,10 @@ export type Batch = {
      * The batch whose changes this one takes back
      */
     undo_of: string | null;
+    /**
+     * The shared list that asked for it
+     */
+    list_id: string | null;
     /**
      * Why it rests and what to do; empty unless paused
      */
@@ -1055,6 +1211,15 @@ export type AppId = string;
 export type ComponentAppId = string;
 
 export type BatchId = string;
+
+export type ListId = string;
+
+export type PersonId = string;
+
+/**
+ * Why; it is said with each unblock and in the audit trail
+ */
+export type RemovalReason = string;
 
 /**
  * What is the case at WeChat. `unknown`: wished for, but WeChat has not accepted it yet, or refused it
@@ -2426,6 +2591,284 @@ export type RouteUnblockResponses = {
 };
 
 export type RouteUnblockResponse = RouteUnblockResponses[keyof RouteUnblockResponses];
+
+export type ListSharedListsData = {
+    body?: never;
+    path: {
+        tenant_id: string;
+    };
+    query?: {
+        limit?: number;
+        /**
+         * `next_cursor` of the page before
+         */
+        cursor?: string;
+    };
+    url: '/v1/tenants/{tenant_id}/lists';
+};
+
+export type ListSharedListsErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type ListSharedListsError = ListSharedListsErrors[keyof ListSharedListsErrors];
+
+export type ListSharedListsResponses = {
+    /**
+     * A page
+     */
+    200: SharedListPage;
+};
+
+export type ListSharedListsResponse = ListSharedListsResponses[keyof ListSharedListsResponses];
+
+export type CreateSharedListData = {
+    body: SharedListRequest;
+    path: {
+        tenant_id: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/lists';
+};
+
+export type CreateSharedListErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type CreateSharedListError = CreateSharedListErrors[keyof CreateSharedListErrors];
+
+export type CreateSharedListResponses = {
+    /**
+     * The list, with nobody on it
+     */
+    201: SharedList;
+};
+
+export type CreateSharedListResponse = CreateSharedListResponses[keyof CreateSharedListResponses];
+
+export type DeleteSharedListData = {
+    body?: never;
+    path: {
+        tenant_id: string;
+        list_id: string;
+    };
+    query?: {
+        /**
+         * Why; it is said with each unblock and in the audit trail
+         */
+        reason?: string;
+    };
+    url: '/v1/tenants/{tenant_id}/lists/{list_id}';
+};
+
+export type DeleteSharedListErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type DeleteSharedListError = DeleteSharedListErrors[keyof DeleteSharedListErrors];
+
+export type DeleteSharedListResponses = {
+    /**
+     * Gone; the unblocking follows within seconds
+     */
+    204: void;
+};
+
+export type DeleteSharedListResponse = DeleteSharedListResponses[keyof DeleteSharedListResponses];
+
+export type GetSharedListData = {
+    body?: never;
+    path: {
+        tenant_id: string;
+        list_id: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/lists/{list_id}';
+};
+
+export type GetSharedListErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type GetSharedListError = GetSharedListErrors[keyof GetSharedListErrors];
+
+export type GetSharedListResponses = {
+    /**
+     * The list
+     */
+    200: SharedListDetails;
+};
+
+export type GetSharedListResponse = GetSharedListResponses[keyof GetSharedListResponses];
+
+export type UpdateSharedListData = {
+    body: SharedListUpdate;
+    path: {
+        tenant_id: string;
+        list_id: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/lists/{list_id}';
+};
+
+export type UpdateSharedListErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type UpdateSharedListError = UpdateSharedListErrors[keyof UpdateSharedListErrors];
+
+export type UpdateSharedListResponses = {
+    /**
+     * The list as it is now
+     */
+    200: SharedList;
+};
+
+export type UpdateSharedListResponse = UpdateSharedListResponses[keyof UpdateSharedListResponses];
+
+export type ListSharedPersonsData = {
+    body?: never;
+    path: {
+        tenant_id: string;
+        list_id: string;
+    };
+    query?: {
+        /**
+         * What the unionid or openid begins with
+         */
+        q?: string;
+        limit?: number;
+        /**
+         * `next_cursor` of the page before
+         */
+        cursor?: string;
+    };
+    url: '/v1/tenants/{tenant_id}/lists/{list_id}/persons';
+};
+
+export type ListSharedPersonsErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type ListSharedPersonsError = ListSharedPersonsErrors[keyof ListSharedPersonsErrors];
+
+export type ListSharedPersonsResponses = {
+    /**
+     * A page
+     */
+    200: SharedPersonPage;
+};
+
+export type ListSharedPersonsResponse = ListSharedPersonsResponses[keyof ListSharedPersonsResponses];
+
+export type AddSharedPersonsData = {
+    body: SharedPersonsRequest;
+    path: {
+        tenant_id: string;
+        list_id: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/lists/{list_id}/persons';
+};
+
+export type AddSharedPersonsErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type AddSharedPersonsError = AddSharedPersonsErrors[keyof AddSharedPersonsErrors];
+
+export type AddSharedPersonsResponses = {
+    /**
+     * Taken on; the blocking begins within seconds
+     */
+    202: SharedPersonsAdded;
+};
+
+export type AddSharedPersonsResponse = AddSharedPersonsResponses[keyof AddSharedPersonsResponses];
+
+export type RemoveSharedPersonData = {
+    body?: never;
+    path: {
+        tenant_id: string;
+        list_id: string;
+        person_id: string;
+    };
+    query?: {
+        /**
+         * Why; it is said with each unblock and in the audit trail
+         */
+        reason?: string;
+    };
+    url: '/v1/tenants/{tenant_id}/lists/{list_id}/persons/{person_id}';
+};
+
+export type RemoveSharedPersonErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type RemoveSharedPersonError = RemoveSharedPersonErrors[keyof RemoveSharedPersonErrors];
+
+export type RemoveSharedPersonResponses = {
+    /**
+     * Off the list; the unblocking follows within seconds
+     */
+    204: void;
+};
+
+export type RemoveSharedPersonResponse = RemoveSharedPersonResponses[keyof RemoveSharedPersonResponses];
+
+export type GetSharedPersonData = {
+    body?: never;
+    path: {
+        tenant_id: string;
+        list_id: string;
+        person_id: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/lists/{list_id}/persons/{person_id}';
+};
+
+export type GetSharedPersonErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type GetSharedPersonError = GetSharedPersonErrors[keyof GetSharedPersonErrors];
+
+export type GetSharedPersonResponses = {
+    /**
+     * The person
+     */
+    200: SharedPersonDetails;
+};
+
+export type GetSharedPersonResponse = GetSharedPersonResponses[keyof GetSharedPersonResponses];
 
 export type ListBatchesData = {
     body?: never;

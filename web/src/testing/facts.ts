@@ -183,6 +183,7 @@ export function aBatch(values: Partial<Batch> = {}): Batch {
     requested_by: 'ops (platform_key)',
     retry_of: null,
     undo_of: null,
+    list_id: null,
     pause_reason: '',
     paused_until: null,
     created_at: '2026-01-02T00:00:00Z',

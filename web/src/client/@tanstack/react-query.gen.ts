@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen';
-import { adoptDrift, block, cancelBatch, claimAuthorizer, createApiKey, createConnectLink, createSession, createTenant, deleteSession, diagnoseComponent, exportBatchItems, exportBlacklist, findFollower, getAccessToken, getAuthorizer, getBatch, getBlacklistQuota, getBlacklistWork, getComponent, getFollowerDirectory, getMe, getPull, getReconciliation, getTenant, holdBlacklistWork, listAlerts, listAllAlerts, listApiKeys, listAudit, listAuthorizers, listBatches, listBatchItems, listBlacklist, listComponents, listConnectLinks, listFollowers, listHistory, listReconciliations, listTenants, listUnclaimedAuthorizers, type Options, registerComponent, renewAuthorizer, requestTicket, restoreDrift, resumeBlacklistWork, retryBatch, revokeApiKey, routeBlock, routeUnblock, setFollowerDirectory, startPull, startReconciliation, syncFollowers, unblock, undoBatch, updateTenant } from '../sdk.gen';
-import type { AdoptDriftData, AdoptDriftError, AdoptDriftResponse, BlockData, BlockError, BlockResponse, CancelBatchData, CancelBatchError, CancelBatchResponse, ClaimAuthorizerData, ClaimAuthorizerError, ClaimAuthorizerResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateConnectLinkData, CreateConnectLinkError, CreateConnectLinkResponse, CreateSessionData, CreateSessionError, CreateSessionResponse, CreateTenantData, CreateTenantError, CreateTenantResponse, DeleteSessionData, DeleteSessionError, DeleteSessionResponse, DiagnoseComponentData, DiagnoseComponentError, DiagnoseComponentResponse, ExportBatchItemsData, ExportBatchItemsError, ExportBatchItemsResponse, ExportBlacklistData, ExportBlacklistError, ExportBlacklistResponse, FindFollowerData, FindFollowerError, FindFollowerResponse, GetAccessTokenData, GetAccessTokenError, GetAccessTokenResponse, GetAuthorizerData, GetAuthorizerError, GetAuthorizerResponse, GetBatchData, GetBatchError, GetBatchResponse, GetBlacklistQuotaData, GetBlacklistQuotaError, GetBlacklistQuotaResponse, GetBlacklistWorkData, GetBlacklistWorkError, GetBlacklistWorkResponse, GetComponentData, GetComponentError, GetComponentResponse, GetFollowerDirectoryData, GetFollowerDirectoryError, GetFollowerDirectoryResponse, GetMeData, GetMeError, GetMeResponse, GetPullData, GetPullError, GetPullResponse, GetReconciliationData, GetReconciliationError, GetReconciliationResponse, GetTenantData, GetTenantError, GetTenantResponse, HoldBlacklistWorkData, HoldBlacklistWorkError, HoldBlacklistWorkResponse, ListAlertsData, ListAlertsError, ListAlertsResponse, ListAllAlertsData, ListAllAlertsError, ListAllAlertsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListAuthorizersData, ListAuthorizersError, ListAuthorizersResponse, ListBatchesData, ListBatchesError, ListBatchesResponse, ListBatchItemsData, ListBatchItemsError, ListBatchItemsResponse, ListBlacklistData, ListBlacklistError, ListBlacklistResponse, ListComponentsData, ListComponentsError, ListComponentsResponse, ListConnectLinksData, ListConnectLinksError, ListConnectLinksResponse, ListFollowersData, ListFollowersError, ListFollowersResponse, ListHistoryData, ListHistoryError, ListHistoryResponse, ListReconciliationsData, ListReconciliationsError, ListReconciliationsResponse, ListTenantsData, ListTenantsError, ListTenantsResponse, ListUnclaimedAuthorizersData, ListUnclaimedAuthorizersError, ListUnclaimedAuthorizersResponse, RegisterComponentData, RegisterComponentError, RegisterComponentResponse, RenewAuthorizerData, RenewAuthorizerError, RenewAuthorizerResponse, RequestTicketData, RequestTicketError, RequestTicketResponse, RestoreDriftData, RestoreDriftError, RestoreDriftResponse, ResumeBlacklistWorkData, ResumeBlacklistWorkError, ResumeBlacklistWorkResponse, RetryBatchData, RetryBatchError, RetryBatchResponse, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RouteBlockData, RouteBlockError, RouteBlockResponse, RouteUnblockData, RouteUnblockError, RouteUnblockResponse, SetFollowerDirectoryData, SetFollowerDirectoryError, SetFollowerDirectoryResponse, StartPullData, StartPullError, StartPullResponse, StartReconciliationData, StartReconciliationError, StartReconciliationResponse, SyncFollowersData, SyncFollowersError, SyncFollowersResponse, UnblockData, UnblockError, UnblockResponse, UndoBatchData, UndoBatchError, UndoBatchResponse, UpdateTenantData, UpdateTenantError, UpdateTenantResponse } from '../types.gen';
+import { addSharedPersons, adoptDrift, block, cancelBatch, claimAuthorizer, createApiKey, createConnectLink, createSession, createSharedList, createTenant, deleteSession, deleteSharedList, diagnoseComponent, exportBatchItems, exportBlacklist, findFollower, getAccessToken, getAuthorizer, getBatch, getBlacklistQuota, getBlacklistWork, getComponent, getFollowerDirectory, getMe, getPull, getReconciliation, getSharedList, getSharedPerson, getTenant, holdBlacklistWork, listAlerts, listAllAlerts, listApiKeys, listAudit, listAuthorizers, listBatches, listBatchItems, listBlacklist, listComponents, listConnectLinks, listFollowers, listHistory, listReconciliations, listSharedLists, listSharedPersons, listTenants, listUnclaimedAuthorizers, type Options, registerComponent, removeSharedPerson, renewAuthorizer, requestTicket, restoreDrift, resumeBlacklistWork, retryBatch, revokeApiKey, routeBlock, routeUnblock, setFollowerDirectory, startPull, startReconciliation, syncFollowers, unblock, undoBatch, updateSharedList, updateTenant } from '../sdk.gen';
+import type { AddSharedPersonsData, AddSharedPersonsError, AddSharedPersonsResponse, AdoptDriftData, AdoptDriftError, AdoptDriftResponse, BlockData, BlockError, BlockResponse, CancelBatchData, CancelBatchError, CancelBatchResponse, ClaimAuthorizerData, ClaimAuthorizerError, ClaimAuthorizerResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateConnectLinkData, CreateConnectLinkError, CreateConnectLinkResponse, CreateSessionData, CreateSessionError, CreateSessionResponse, CreateSharedListData, CreateSharedListError, CreateSharedListResponse, CreateTenantData, CreateTenantError, CreateTenantResponse, DeleteSessionData, DeleteSessionError, DeleteSessionResponse, DeleteSharedListData, DeleteSharedListError, DeleteSharedListResponse, DiagnoseComponentData, DiagnoseComponentError, DiagnoseComponentResponse, ExportBatchItemsData, ExportBatchItemsError, ExportBatchItemsResponse, ExportBlacklistData, ExportBlacklistError, ExportBlacklistResponse, FindFollowerData, FindFollowerError, FindFollowerResponse, GetAccessTokenData, GetAccessTokenError, GetAccessTokenResponse, GetAuthorizerData, GetAuthorizerError, GetAuthorizerResponse, GetBatchData, GetBatchError, GetBatchResponse, GetBlacklistQuotaData, GetBlacklistQuotaError, GetBlacklistQuotaResponse, GetBlacklistWorkData, GetBlacklistWorkError, GetBlacklistWorkResponse, GetComponentData, GetComponentError, GetComponentResponse, GetFollowerDirectoryData, GetFollowerDirectoryError, GetFollowerDirectoryResponse, GetMeData, GetMeError, GetMeResponse, GetPullData, GetPullError, GetPullResponse, GetReconciliationData, GetReconciliationError, GetReconciliationResponse, GetSharedListData, GetSharedListError, GetSharedListResponse, GetSharedPersonData, GetSharedPersonError, GetSharedPersonResponse, GetTenantData, GetTenantError, GetTenantResponse, HoldBlacklistWorkData, HoldBlacklistWorkError, HoldBlacklistWorkResponse, ListAlertsData, ListAlertsError, ListAlertsResponse, ListAllAlertsData, ListAllAlertsError, ListAllAlertsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListAuthorizersData, ListAuthorizersError, ListAuthorizersResponse, ListBatchesData, ListBatchesError, ListBatchesResponse, ListBatchItemsData, ListBatchItemsError, ListBatchItemsResponse, ListBlacklistData, ListBlacklistError, ListBlacklistResponse, ListComponentsData, ListComponentsError, ListComponentsResponse, ListConnectLinksData, ListConnectLinksError, ListConnectLinksResponse, ListFollowersData, ListFollowersError, ListFollowersResponse, ListHistoryData, ListHistoryError, ListHistoryResponse, ListReconciliationsData, ListReconciliationsError, ListReconciliationsResponse, ListSharedListsData, ListSharedListsError, ListSharedListsResponse, ListSharedPersonsData, ListSharedPersonsError, ListSharedPersonsResponse, ListTenantsData, ListTenantsError, ListTenantsResponse, ListUnclaimedAuthorizersData, ListUnclaimedAuthorizersError, ListUnclaimedAuthorizersResponse, RegisterComponentData, RegisterComponentError, RegisterComponentResponse, RemoveSharedPersonData, RemoveSharedPersonError, RemoveSharedPersonResponse, RenewAuthorizerData, RenewAuthorizerError, RenewAuthorizerResponse, RequestTicketData, RequestTicketError, RequestTicketResponse, RestoreDriftData, RestoreDriftError, RestoreDriftResponse, ResumeBlacklistWorkData, ResumeBlacklistWorkError, ResumeBlacklistWorkResponse, RetryBatchData, RetryBatchError, RetryBatchResponse, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RouteBlockData, RouteBlockError, RouteBlockResponse, RouteUnblockData, RouteUnblockError, RouteUnblockResponse, SetFollowerDirectoryData, SetFollowerDirectoryError, SetFollowerDirectoryResponse, StartPullData, StartPullError, StartPullResponse, StartReconciliationData, StartReconciliationError, StartReconciliationResponse, SyncFollowersData, SyncFollowersError, SyncFollowersResponse, UnblockData, UnblockError, UnblockResponse, UndoBatchData, UndoBatchError, UndoBatchResponse, UpdateSharedListData, UpdateSharedListError, UpdateSharedListResponse, UpdateTenantData, UpdateTenantError, UpdateTenantResponse } from '../types.gen';
 
 export type QueryKey<TOptions extends Options> = [
     Pick<TOptions, 'baseUrl' | 'body' | 'headers' | 'path' | 'query'> & {
@@ -1054,6 +1054,248 @@ export const routeUnblockMutation = (options?: Partial<Options<RouteUnblockData>
     };
     return mutationOptions;
 };
+
+export const listSharedListsQueryKey = (options: Options<ListSharedListsData>) => createQueryKey('listSharedLists', options);
+
+/**
+ * The tenant's shared lists, newest first
+ *
+ * Needs the scope `blacklist:read`.
+ */
+export const listSharedListsOptions = (options: Options<ListSharedListsData>) => queryOptions<ListSharedListsResponse, ListSharedListsError, ListSharedListsResponse, ReturnType<typeof listSharedListsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listSharedLists({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listSharedListsQueryKey(options)
+});
+
+export const listSharedListsInfiniteQueryKey = (options: Options<ListSharedListsData>): QueryKey<Options<ListSharedListsData>> => createQueryKey('listSharedLists', options, true);
+
+/**
+ * The tenant's shared lists, newest first
+ *
+ * Needs the scope `blacklist:read`.
+ */
+export const listSharedListsInfiniteOptions = (options: Options<ListSharedListsData>) => infiniteQueryOptions<ListSharedListsResponse, ListSharedListsError, InfiniteData<ListSharedListsResponse>, QueryKey<Options<ListSharedListsData>>, string | Pick<QueryKey<Options<ListSharedListsData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+// @ts-ignore
+{
+    queryFn: async ({ pageParam, queryKey, signal }) => {
+        // @ts-ignore
+        const page: Pick<QueryKey<Options<ListSharedListsData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+            query: {
+                cursor: pageParam
+            }
+        };
+        const params = createInfiniteParams(queryKey, page);
+        const { data } = await listSharedLists({
+            ...options,
+            ...params,
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listSharedListsInfiniteQueryKey(options)
+});
+
+/**
+ * Make a list of people who are to be blocked on all of the tenant's accounts
+ *
+ * `list-name-taken` if the tenant has a list of that name. Needs the scope `blacklist:write`.
+ */
+export const createSharedListMutation = (options?: Partial<Options<CreateSharedListData>>): UseMutationOptions<CreateSharedListResponse, CreateSharedListError, Options<CreateSharedListData>> => {
+    const mutationOptions: UseMutationOptions<CreateSharedListResponse, CreateSharedListError, Options<CreateSharedListData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await createSharedList({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Delete the list, and take off what it put on
+ *
+ * As if everybody on it were taken off. Needs the scope `blacklist:write`.
+ */
+export const deleteSharedListMutation = (options?: Partial<Options<DeleteSharedListData>>): UseMutationOptions<DeleteSharedListResponse, DeleteSharedListError, Options<DeleteSharedListData>> => {
+    const mutationOptions: UseMutationOptions<DeleteSharedListResponse, DeleteSharedListError, Options<DeleteSharedListData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await deleteSharedList({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const getSharedListQueryKey = (options: Options<GetSharedListData>) => createQueryKey('getSharedList', options);
+
+/**
+ * A list, and which of the tenant's accounts it can cover
+ *
+ * `accounts` says for each of the tenant's accounts whether people are found there by unionid, and what to do where they are not. People
+ * given by openid are blocked on their own account in any case. Needs the scope `blacklist:read`.
+ *
+ */
+export const getSharedListOptions = (options: Options<GetSharedListData>) => queryOptions<GetSharedListResponse, GetSharedListError, GetSharedListResponse, ReturnType<typeof getSharedListQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getSharedList({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getSharedListQueryKey(options)
+});
+
+/**
+ * Give the list another name or reason
+ *
+ * Blocks that were put on before keep the words that they have. Needs the scope `blacklist:write`.
+ */
+export const updateSharedListMutation = (options?: Partial<Options<UpdateSharedListData>>): UseMutationOptions<UpdateSharedListResponse, UpdateSharedListError, Options<UpdateSharedListData>> => {
+    const mutationOptions: UseMutationOptions<UpdateSharedListResponse, UpdateSharedListError, Options<UpdateSharedListData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await updateSharedList({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const listSharedPersonsQueryKey = (options: Options<ListSharedPersonsData>) => createQueryKey('listSharedPersons', options);
+
+/**
+ * Who is on the list, newest first
+ *
+ * Needs the scope `blacklist:read`.
+ */
+export const listSharedPersonsOptions = (options: Options<ListSharedPersonsData>) => queryOptions<ListSharedPersonsResponse, ListSharedPersonsError, ListSharedPersonsResponse, ReturnType<typeof listSharedPersonsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listSharedPersons({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listSharedPersonsQueryKey(options)
+});
+
+export const listSharedPersonsInfiniteQueryKey = (options: Options<ListSharedPersonsData>): QueryKey<Options<ListSharedPersonsData>> => createQueryKey('listSharedPersons', options, true);
+
+/**
+ * Who is on the list, newest first
+ *
+ * Needs the scope `blacklist:read`.
+ */
+export const listSharedPersonsInfiniteOptions = (options: Options<ListSharedPersonsData>) => infiniteQueryOptions<ListSharedPersonsResponse, ListSharedPersonsError, InfiniteData<ListSharedPersonsResponse>, QueryKey<Options<ListSharedPersonsData>>, string | Pick<QueryKey<Options<ListSharedPersonsData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+// @ts-ignore
+{
+    queryFn: async ({ pageParam, queryKey, signal }) => {
+        // @ts-ignore
+        const page: Pick<QueryKey<Options<ListSharedPersonsData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+            query: {
+                cursor: pageParam
+            }
+        };
+        const params = createInfiniteParams(queryKey, page);
+        const { data } = await listSharedPersons({
+            ...options,
+            ...params,
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listSharedPersonsInfiniteQueryKey(options)
+});
+
+/**
+ * Put people on the list
+ *
+ * By unionid: they are blocked on every account of the tenant whose directory of followers knows them by it, now or later. By openid on an
+ * account: they are blocked there in any case, and on the other accounts too once their unionid is known. Up to 10,000 in a request, unionids
+ * and openids together. Somebody who is on the list already is counted as `already` and left as they are, so the same request may be sent
+ * again. All of them are taken on, or none: `list-full` if the list would hold more than 100,000. Needs the scope `blacklist:write`.
+ *
+ */
+export const addSharedPersonsMutation = (options?: Partial<Options<AddSharedPersonsData>>): UseMutationOptions<AddSharedPersonsResponse, AddSharedPersonsError, Options<AddSharedPersonsData>> => {
+    const mutationOptions: UseMutationOptions<AddSharedPersonsResponse, AddSharedPersonsError, Options<AddSharedPersonsData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await addSharedPersons({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Take somebody off the list
+ *
+ * Unblocks them where the list blocked them, and nowhere else: not where they were blocked before, not where somebody has wished otherwise
+ * since, and not where they stay on the list in another way, or on another list. What was not sent yet is withdrawn. On an account that
+ * cannot be worked for just now the unblocking waits. Needs the scope `blacklist:write`.
+ *
+ */
+export const removeSharedPersonMutation = (options?: Partial<Options<RemoveSharedPersonData>>): UseMutationOptions<RemoveSharedPersonResponse, RemoveSharedPersonError, Options<RemoveSharedPersonData>> => {
+    const mutationOptions: UseMutationOptions<RemoveSharedPersonResponse, RemoveSharedPersonError, Options<RemoveSharedPersonData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await removeSharedPerson({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const getSharedPersonQueryKey = (options: Options<GetSharedPersonData>) => createQueryKey('getSharedPerson', options);
+
+/**
+ * Somebody on the list, and how it stands with them on each account
+ *
+ * Needs the scope `blacklist:read`.
+ */
+export const getSharedPersonOptions = (options: Options<GetSharedPersonData>) => queryOptions<GetSharedPersonResponse, GetSharedPersonError, GetSharedPersonResponse, ReturnType<typeof getSharedPersonQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getSharedPerson({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getSharedPersonQueryKey(options)
+});
 
 export const listBatchesQueryKey = (options: Options<ListBatchesData>) => createQueryKey('listBatches', options);
 
