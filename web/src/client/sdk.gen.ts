@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AddSharedPersonsData, AddSharedPersonsErrors, AddSharedPersonsResponses, AdoptDriftData, AdoptDriftErrors, AdoptDriftResponses, BlockData, BlockErrors, BlockResponses, CancelBatchData, CancelBatchErrors, CancelBatchResponses, ClaimAuthorizerData, ClaimAuthorizerErrors, ClaimAuthorizerResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateConnectLinkData, CreateConnectLinkErrors, CreateConnectLinkResponses, CreateSessionData, CreateSessionErrors, CreateSessionResponses, CreateSharedListData, CreateSharedListErrors, CreateSharedListResponses, CreateTenantData, CreateTenantErrors, CreateTenantResponses, DeleteSessionData, DeleteSessionErrors, DeleteSessionResponses, DeleteSharedListData, DeleteSharedListErrors, DeleteSharedListResponses, DiagnoseComponentData, DiagnoseComponentErrors, DiagnoseComponentResponses, ExportBatchItemsData, ExportBatchItemsErrors, ExportBatchItemsResponses, ExportBlacklistData, ExportBlacklistErrors, ExportBlacklistResponses, FindFollowerData, FindFollowerErrors, FindFollowerResponses, GetAccessTokenData, GetAccessTokenErrors, GetAccessTokenResponses, GetAuthorizerData, GetAuthorizerErrors, GetAuthorizerResponses, GetBatchData, GetBatchErrors, GetBatchResponses, GetBlacklistQuotaData, GetBlacklistQuotaErrors, GetBlacklistQuotaResponses, GetBlacklistWorkData, GetBlacklistWorkErrors, GetBlacklistWorkResponses, GetComponentData, GetComponentErrors, GetComponentResponses, GetFollowerDirectoryData, GetFollowerDirectoryErrors, GetFollowerDirectoryResponses, GetMeData, GetMeErrors, GetMeResponses, GetPullData, GetPullErrors, GetPullResponses, GetReconciliationData, GetReconciliationErrors, GetReconciliationResponses, GetSharedListData, GetSharedListErrors, GetSharedListResponses, GetSharedPersonData, GetSharedPersonErrors, GetSharedPersonResponses, GetTenantData, GetTenantErrors, GetTenantResponses, HoldBlacklistWorkData, HoldBlacklistWorkErrors, HoldBlacklistWorkResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListAllAlertsData, ListAllAlertsErrors, ListAllAlertsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListAuthorizersData, ListAuthorizersErrors, ListAuthorizersResponses, ListBatchesData, ListBatchesErrors, ListBatchesResponses, ListBatchItemsData, ListBatchItemsErrors, ListBatchItemsResponses, ListBlacklistData, ListBlacklistErrors, ListBlacklistResponses, ListComponentsData, ListComponentsErrors, ListComponentsResponses, ListConnectLinksData, ListConnectLinksErrors, ListConnectLinksResponses, ListFollowersData, ListFollowersErrors, ListFollowersResponses, ListHistoryData, ListHistoryErrors, ListHistoryResponses, ListReconciliationsData, ListReconciliationsErrors, ListReconciliationsResponses, ListSharedListsData, ListSharedListsErrors, ListSharedListsResponses, ListSharedPersonsData, ListSharedPersonsErrors, ListSharedPersonsResponses, ListTenantsData, ListTenantsErrors, ListTenantsResponses, ListUnclaimedAuthorizersData, ListUnclaimedAuthorizersErrors, ListUnclaimedAuthorizersResponses, RegisterComponentData, RegisterComponentErrors, RegisterComponentResponses, RemoveSharedPersonData, RemoveSharedPersonErrors, RemoveSharedPersonResponses, RenewAuthorizerData, RenewAuthorizerErrors, RenewAuthorizerResponses, RequestTicketData, RequestTicketErrors, RequestTicketResponses, RestoreDriftData, RestoreDriftErrors, RestoreDriftResponses, ResumeBlacklistWorkData, ResumeBlacklistWorkErrors, ResumeBlacklistWorkResponses, RetryBatchData, RetryBatchErrors, RetryBatchResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RouteBlockData, RouteBlockErrors, RouteBlockResponses, RouteUnblockData, RouteUnblockErrors, RouteUnblockResponses, SetFollowerDirectoryData, SetFollowerDirectoryErrors, SetFollowerDirectoryResponses, StartPullData, StartPullErrors, StartPullResponses, StartReconciliationData, StartReconciliationErrors, StartReconciliationResponses, SyncFollowersData, SyncFollowersErrors, SyncFollowersResponses, UnblockData, UnblockErrors, UnblockResponses, UndoBatchData, UndoBatchErrors, UndoBatchResponses, UpdateSharedListData, UpdateSharedListErrors, UpdateSharedListResponses, UpdateTenantData, UpdateTenantErrors, UpdateTenantResponses } from './types.gen';
+import type { AddSharedPersonsData, AddSharedPersonsErrors, AddSharedPersonsResponses, AdoptDriftData, AdoptDriftErrors, AdoptDriftResponses, BlockData, BlockErrors, BlockResponses, CancelBatchData, CancelBatchErrors, CancelBatchResponses, ClaimAuthorizerData, ClaimAuthorizerErrors, ClaimAuthorizerResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateConnectLinkData, CreateConnectLinkErrors, CreateConnectLinkResponses, CreateSessionData, CreateSessionErrors, CreateSessionResponses, CreateSharedListData, CreateSharedListErrors, CreateSharedListResponses, CreateTenantData, CreateTenantErrors, CreateTenantResponses, DeleteSessionData, DeleteSessionErrors, DeleteSessionResponses, DeleteSharedListData, DeleteSharedListErrors, DeleteSharedListResponses, DiagnoseComponentData, DiagnoseComponentErrors, DiagnoseComponentResponses, ExportBatchItemsData, ExportBatchItemsErrors, ExportBatchItemsResponses, ExportBlacklistData, ExportBlacklistErrors, ExportBlacklistResponses, FindFollowerData, FindFollowerErrors, FindFollowerResponses, GetAccessTokenData, GetAccessTokenErrors, GetAccessTokenResponses, GetAuthorizerData, GetAuthorizerErrors, GetAuthorizerResponses, GetBatchData, GetBatchErrors, GetBatchResponses, GetBlacklistQuotaData, GetBlacklistQuotaErrors, GetBlacklistQuotaResponses, GetBlacklistWorkData, GetBlacklistWorkErrors, GetBlacklistWorkResponses, GetComponentData, GetComponentErrors, GetComponentResponses, GetFollowerDirectoryData, GetFollowerDirectoryErrors, GetFollowerDirectoryResponses, GetMeData, GetMeErrors, GetMeResponses, GetPullData, GetPullErrors, GetPullResponses, GetReconciliationData, GetReconciliationErrors, GetReconciliationResponses, GetSharedListData, GetSharedListErrors, GetSharedListResponses, GetSharedPersonData, GetSharedPersonErrors, GetSharedPersonResponses, GetTenantData, GetTenantErrors, GetTenantResponses, HoldBlacklistWorkData, HoldBlacklistWorkErrors, HoldBlacklistWorkResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListAllAlertsData, ListAllAlertsErrors, ListAllAlertsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListAuthorizersData, ListAuthorizersErrors, ListAuthorizersResponses, ListBatchesData, ListBatchesErrors, ListBatchesResponses, ListBatchItemsData, ListBatchItemsErrors, ListBatchItemsResponses, ListBlacklistData, ListBlacklistErrors, ListBlacklistResponses, ListComponentsData, ListComponentsErrors, ListComponentsResponses, ListConnectLinksData, ListConnectLinksErrors, ListConnectLinksResponses, ListFollowersData, ListFollowersErrors, ListFollowersResponses, ListHistoryData, ListHistoryErrors, ListHistoryResponses, ListReconciliationsData, ListReconciliationsErrors, ListReconciliationsResponses, ListSharedListsData, ListSharedListsErrors, ListSharedListsResponses, ListSharedPersonsData, ListSharedPersonsErrors, ListSharedPersonsResponses, ListTenantsData, ListTenantsErrors, ListTenantsResponses, ListUnclaimedAuthorizersData, ListUnclaimedAuthorizersErrors, ListUnclaimedAuthorizersResponses, PauseBatchData, PauseBatchErrors, PauseBatchResponses, RegisterComponentData, RegisterComponentErrors, RegisterComponentResponses, RemoveSharedPersonData, RemoveSharedPersonErrors, RemoveSharedPersonResponses, RenewAuthorizerData, RenewAuthorizerErrors, RenewAuthorizerResponses, RequestTicketData, RequestTicketErrors, RequestTicketResponses, RestoreDriftData, RestoreDriftErrors, RestoreDriftResponses, ResumeBatchData, ResumeBatchErrors, ResumeBatchResponses, ResumeBlacklistWorkData, ResumeBlacklistWorkErrors, ResumeBlacklistWorkResponses, RetryBatchData, RetryBatchErrors, RetryBatchResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RouteBlockData, RouteBlockErrors, RouteBlockResponses, RouteUnblockData, RouteUnblockErrors, RouteUnblockResponses, SetFollowerDirectoryData, SetFollowerDirectoryErrors, SetFollowerDirectoryResponses, StartPullData, StartPullErrors, StartPullResponses, StartReconciliationData, StartReconciliationErrors, StartReconciliationResponses, SyncFollowersData, SyncFollowersErrors, SyncFollowersResponses, UnblockData, UnblockErrors, UnblockResponses, UndoBatchData, UndoBatchErrors, UndoBatchResponses, UpdateSharedListData, UpdateSharedListErrors, UpdateSharedListResponses, UpdateTenantData, UpdateTenantErrors, UpdateTenantResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -446,7 +446,8 @@ export const listHistory = <ThrowOnError extends boolean = false>(options: Optio
  * Block people on an account
  *
  * Any number of openids (100,000 a request): they are sent to WeChat twenty a call, and each gets an outcome of its own.
- * Refused before any call to WeChat if the account has not granted permission set 2 or 100.
+ * Refused before any call to WeChat if the account has not granted permission set 2 or 100. An openid that belongs to another account of the
+ * tenant, as far as directories of followers and blacklists know, fails at once: its item's `advice` names that account.
  *
  * With `dry_run` nothing is done and nothing stored: the answer says what would be done, and how openids are known here.
  *
@@ -627,7 +628,7 @@ export const getPull = <ThrowOnError extends boolean = false>(options: Options<G
 /**
  * Block people on the accounts that they belong to
  *
- * The directories of followers tell where each openid belongs. What goes to an account is a batch of its own; what goes nowhere is `unrouted`, with the reason. All of it is taken on, or nothing.
+ * The directories of followers tell where each openid belongs, and on which accounts the person with a unionid follows: on all of these. `openids`, `unionids` or both have to be given, 100,000 together at most. What goes to an account is a batch of its own; what goes nowhere is `unrouted`, with the reason. All of it is taken on, or nothing. With `dry_run` nothing is done: the answer says how many would go where.
  */
 export const routeBlock = <ThrowOnError extends boolean = false>(options: Options<RouteBlockData, ThrowOnError>) => (options.client ?? client).post<RouteBlockResponses, RouteBlockErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -646,7 +647,7 @@ export const routeBlock = <ThrowOnError extends boolean = false>(options: Option
 /**
  * Unblock people on the accounts that they belong to
  *
- * The directories of followers tell where each openid belongs. What goes to an account is a batch of its own; what goes nowhere is `unrouted`, with the reason. All of it is taken on, or nothing.
+ * The directories of followers tell where each openid belongs, and on which accounts the person with a unionid follows: on all of these. `openids`, `unionids` or both have to be given, 100,000 together at most. What goes to an account is a batch of its own; what goes nowhere is `unrouted`, with the reason. All of it is taken on, or nothing. With `dry_run` nothing is done: the answer says how many would go where.
  */
 export const routeUnblock = <ThrowOnError extends boolean = false>(options: Options<RouteUnblockData, ThrowOnError>) => (options.client ?? client).post<RouteUnblockResponses, RouteUnblockErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -858,6 +859,46 @@ export const cancelBatch = <ThrowOnError extends boolean = false>(options: Optio
             type: 'apiKey'
         }],
     url: '/v1/tenants/{tenant_id}/batches/{batch_id}/cancel',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Stop one batch until it is resumed
+ *
+ * Calls that are under way come to their end, and no other is made for it; the account's other batches go on, and later wishes take the place of those that
+ * wait. What still waits when the end of its blocks comes (`until`) is withdrawn, as by `cancel`. A batch that is paused already, or has ended, is answered as it is.
+ *
+ */
+export const pauseBatch = <ThrowOnError extends boolean = false>(options: Options<PauseBatchData, ThrowOnError>) => (options.client ?? client).post<PauseBatchResponses, PauseBatchErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/batches/{batch_id}/pause',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Let a paused batch go on
+ *
+ * One that is not paused is answered as it is. Work of the account that is held or rests is not resumed by it.
+ */
+export const resumeBatch = <ThrowOnError extends boolean = false>(options: Options<ResumeBatchData, ThrowOnError>) => (options.client ?? client).post<ResumeBatchResponses, ResumeBatchErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'steward_session',
+            type: 'apiKey'
+        }],
+    url: '/v1/tenants/{tenant_id}/batches/{batch_id}/resume',
     ...options,
     headers: {
         'Content-Type': 'application/json',

@@ -502,6 +502,11 @@ export type FollowerPage = {
  */
 export type OpenIds = Array<string>;
 
+/**
+ * Persons, meant on every account where they follow. Duplicates and blanks are taken out
+ */
+export type UnionIds = Array<string>;
+
 export type BlockRequest = {
     openids: OpenIds;
     reason?: string;
@@ -516,8 +521,13 @@ export type BlockRequest = {
 };
 
 export type RouteBlockRequest = {
-    openids: OpenIds;
+    openids?: OpenIds;
+    unionids?: UnionIds;
     reason?: string;
+    /**
+     * `true`: only tell where everything would go, and do nothing
+     */
+    dry_run?: boolean;
     /**
      * When the block ends by itself
      */
@@ -529,8 +539,13 @@ export type RouteBlockRequest = {
 };
 
 export type RouteUnblockRequest = {
-    openids: OpenIds;
+    openids?: OpenIds;
+    unionids?: UnionIds;
     reason?: string;
+    /**
+     * `true`: only tell where everything would go, and do nothing
+     */
+    dry_run?: boolean;
     /**
      * The account for openids that no directory knows; without it they go nowhere
      */
@@ -542,8 +557,30 @@ export type Routed = {
     unrouted: Array<Unrouted>;
 };
 
+export type RoutePreview = {
+    dry_run: true;
+    action: 'block' | 'unblock';
+    accounts: Array<RouteShare>;
+    unrouted: Array<Unrouted>;
+};
+
+export type RouteShare = {
+    authorizer_appid: string;
+    /**
+     * How many would go to the account
+     */
+    openids: number;
+};
+
 export type Unrouted = {
+    /**
+     * Empty where nobody is known to have the unionid
+     */
     openid: string;
+    /**
+     * Empty for who was asked for by openid
+     */
+    unionid: string;
     /**
      * unknown: no directory of followers knows it; ambiguous: several accounts do; the others: the account that it belongs to cannot be worked for
      */
@@ -552,6 +589,10 @@ export type Unrouted = {
      * The account that it belongs to, where that is known
      */
     appid: string | null;
+    /**
+     * What to do about it
+     */
+    advice: string;
 };
 
 export type UnblockRequest = {
@@ -612,7 +653,7 @@ export type PreviewCounts = {
      */
     pending_other: number;
     /**
-     * WeChat knows it as one of another account of the tenant, so it would fail here
+     * It belongs to another account of the tenant, so it would fail here, and WeChat would not be asked
      */
     belongs_elsewhere: number;
     /**
@@ -917,6 +958,14 @@ export type Batch = {
      */
     pause_reason: string;
     paused_until: string | null;
+    /**
+     * Since when somebody has this batch paused; null: nobody has
+     */
+    paused_at: string | null;
+    /**
+     * Who has: name (kind)
+     */
+    paused_by: string;
     created_at: string;
     started_at: string | null;
     ended_at: string | null;
@@ -930,6 +979,9 @@ export type BatchPage = {
 export type BatchItem = {
     openid: string;
     outcome: Outcome;
+    /**
+     * WeChat's; a failure without one belongs to another account, which the advice names, and WeChat was not asked
+     */
     errcode: number | null;
     rid: string;
     /**
@@ -1028,7 +1080,7 @@ export type HoldRequest = {
 export type BlacklistWork = {
     appid: string;
     /**
-     * idle: nothing is pending; running: something is, and goes to WeChat; paused: it rests by itself and goes on by itself; held: somebody stopped it
+     * idle: nothing is pending, or only what is in paused batches; running: something is, and goes to WeChat; paused: it rests by itself and goes on by itself; held: somebody stopped it
      */
     status: 'idle' | 'running' | 'paused' | 'held';
     /**
@@ -1057,6 +1109,28 @@ export type BlacklistWork = {
      * When WeChat's whole list was last pulled
      */
     synced_at: string | null;
+    /**
+     * How many batches of the account somebody has paused
+     */
+    paused_batches: number;
+    /**
+     * Those of them that have been paused longest, at most 100
+     */
+    paused: Array<PausedBatch>;
+};
+
+export type PausedBatch = {
+    batch_id: string;
+    since: string;
+    /**
+     * name (kind)
+     */
+    by: string;
+    reason: string;
+    /**
+     * How many openids wait
+     */
+    pending: number;
 };
 
 export type ComponentRequest = {
@@ -2552,6 +2626,10 @@ export type RouteBlockError = RouteBlockErrors[keyof RouteBlockErrors];
 
 export type RouteBlockResponses = {
     /**
+     * With `dry_run`: where everything would go
+     */
+    200: RoutePreview;
+    /**
      * Taken on
      */
     202: Routed;
@@ -2584,6 +2662,10 @@ export type RouteUnblockErrors = {
 export type RouteUnblockError = RouteUnblockErrors[keyof RouteUnblockErrors];
 
 export type RouteUnblockResponses = {
+    /**
+     * With `dry_run`: where everything would go
+     */
+    200: RoutePreview;
     /**
      * Taken on
      */
@@ -2962,6 +3044,62 @@ export type CancelBatchResponses = {
 };
 
 export type CancelBatchResponse = CancelBatchResponses[keyof CancelBatchResponses];
+
+export type PauseBatchData = {
+    body?: HoldRequest;
+    path: {
+        tenant_id: string;
+        batch_id: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/batches/{batch_id}/pause';
+};
+
+export type PauseBatchErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type PauseBatchError = PauseBatchErrors[keyof PauseBatchErrors];
+
+export type PauseBatchResponses = {
+    /**
+     * The batch
+     */
+    200: Batch;
+};
+
+export type PauseBatchResponse = PauseBatchResponses[keyof PauseBatchResponses];
+
+export type ResumeBatchData = {
+    body?: HoldRequest;
+    path: {
+        tenant_id: string;
+        batch_id: string;
+    };
+    query?: never;
+    url: '/v1/tenants/{tenant_id}/batches/{batch_id}/resume';
+};
+
+export type ResumeBatchErrors = {
+    /**
+     * What went wrong and what to do
+     */
+    default: Problem;
+};
+
+export type ResumeBatchError = ResumeBatchErrors[keyof ResumeBatchErrors];
+
+export type ResumeBatchResponses = {
+    /**
+     * The batch
+     */
+    200: Batch;
+};
+
+export type ResumeBatchResponse = ResumeBatchResponses[keyof ResumeBatchResponses];
 
 export type RetryBatchData = {
     body?: Empty;

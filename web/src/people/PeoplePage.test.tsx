@@ -12,7 +12,7 @@ const counts = { total: 2, pending: 2, done: 0, already: 0, failed: 0, supersede
 const running = aBatch({ status: 'running', counts });
 
 function unrouted(why: Unrouted['why'], appid: string | null = null): Unrouted {
-  return { openid: `o-${why}`, why, appid };
+  return { openid: `o-${why}`, unionid: '', why, appid, advice: 'Advice.' };
 }
 
 function steward(answer: Partial<Routed> = {}, routes: ConstructorParameters<typeof FakeSteward>[0] = {}) {
@@ -31,7 +31,7 @@ function steward(answer: Partial<Routed> = {}, routes: ConstructorParameters<typ
 /** Opens the page, pastes and sends. */
 async function send(text = 'oAlice\noBob') {
   const { user, history } = open(place);
-  await user.click(await screen.findByLabelText('OpenIDs'));
+  await user.click(await screen.findByLabelText('OpenIDs', { selector: 'textarea' }));
   await user.paste(text);
   await user.click(await screen.findByRole('button', { name: /^Block \d/ }));
   return { user, history };
@@ -41,7 +41,7 @@ describe('Blocking without naming an account', () => {
   test('sends what was pasted, with a reason', async () => {
     const fake = steward({ batches: [running] });
     const { user } = open(place);
-    await user.click(await screen.findByLabelText('OpenIDs'));
+    await user.click(await screen.findByLabelText('OpenIDs', { selector: 'textarea' }));
     await user.paste('oAlice\noAlice, oBob');
     await user.type(screen.getByLabelText('Reason'), 'spam');
     await user.click(await screen.findByRole('button', { name: 'Block 2 people' }));
@@ -53,12 +53,43 @@ describe('Blocking without naming an account', () => {
   test('names the account for unknown openids', async () => {
     const fake = steward();
     const { user } = open(place);
-    await user.click(await screen.findByLabelText('OpenIDs'));
+    await user.click(await screen.findByLabelText('OpenIDs', { selector: 'textarea' }));
     await user.paste('oAlice');
     await user.click(screen.getByLabelText('Account for unknown openids'));
     await user.click(await screen.findByTitle('Jasmine · wx02'));
     await user.click(screen.getByRole('button', { name: 'Block 1 person' }));
     await waitFor(() => expect(fake.callsTo(block)[0]?.body).toEqual({ openids: ['oAlice'], assume_appid: 'wx02' }));
+  });
+
+  test('takes unionids, which are meant on every account', async () => {
+    const fake = steward({ batches: [running] });
+    const { user } = open(place);
+    await user.click(await screen.findByRole('radio', { name: 'UnionIDs' }));
+    await user.click(screen.getByLabelText('UnionIDs', { selector: 'textarea' }));
+    await user.paste('uAlice');
+    await user.click(await screen.findByRole('button', { name: 'Block 1 person' }));
+    await waitFor(() => expect(fake.callsTo(block)[0]?.body).toEqual({ unionids: ['uAlice'] }));
+  });
+
+  test('says beforehand what would go where, and does nothing', async () => {
+    const fake = steward(
+      {},
+      {
+        [block]: {
+          dry_run: true,
+          action: 'block',
+          accounts: [{ authorizer_appid: 'wx02', openids: 2 }],
+          unrouted: [{ ...unrouted('unknown'), openid: '', unionid: 'uNobody' }],
+        },
+      },
+    );
+    const { user } = open(place);
+    await user.click(await screen.findByLabelText('OpenIDs', { selector: 'textarea' }));
+    await user.paste('oAlice');
+    await user.click(screen.getByRole('button', { name: 'Preview' }));
+    expect((await screen.findByRole('link', { name: 'Jasmine' })).closest('tr')).toHaveTextContent('2 openids');
+    expect(screen.getByText('uNobody')).toBeVisible();
+    expect(fake.callsTo(block).map(({ body }) => body)).toEqual([{ openids: ['oAlice'], dry_run: true }]);
   });
 
   test('shows the batch of each account, as it goes on', async () => {
@@ -82,7 +113,7 @@ describe('Blocking without naming an account', () => {
     const { user } = await send();
     expect(await screen.findByText('1 openid that no account is known for')).toBeVisible();
     await user.click(screen.getByRole('button', { name: 'Try on an account…' }));
-    expect(await screen.findByLabelText('OpenIDs')).toHaveValue('o-unknown');
+    expect(await screen.findByLabelText('OpenIDs', { selector: 'textarea' })).toHaveValue('o-unknown');
   });
 
   test('leads to the directories that would know them', async () => {
@@ -126,13 +157,13 @@ describe('Blocking without naming an account', () => {
     steward({}, { [block]: refuse(409, 'idempotency-key-reused') });
     await send('oAlice');
     expect(await screen.findByText('Detail of idempotency-key-reused.')).toBeVisible();
-    expect(screen.getByLabelText('OpenIDs')).toHaveValue('oAlice');
+    expect(screen.getByLabelText('OpenIDs', { selector: 'textarea' })).toHaveValue('oAlice');
   });
 
   test('is not offered to a key that may only read', async () => {
     steward({}, { 'GET /v1/me': { ...platform, scopes: ['authorizers:read', 'blacklist:read'] } });
     const { user } = open(place);
-    await user.click(await screen.findByLabelText('OpenIDs'));
+    await user.click(await screen.findByLabelText('OpenIDs', { selector: 'textarea' }));
     await user.paste('oAlice');
     expect(await screen.findByRole('button', { name: 'Block 1 person' })).toBeDisabled();
   });
@@ -145,7 +176,7 @@ test('Unblocking without naming an account asks for no end', async () => {
   await user.click(await screen.findByRole('radio', { name: 'Unblock' }));
   expect(history.location.href).toBe(`${place}?action=unblock`);
   expect(screen.queryByLabelText('Ends on')).toBeNull();
-  await user.click(screen.getByLabelText('OpenIDs'));
+  await user.click(screen.getByLabelText('OpenIDs', { selector: 'textarea' }));
   await user.paste('oAlice');
   await user.click(await screen.findByRole('button', { name: 'Unblock 1 person' }));
   await waitFor(() => expect(fake.callsTo(route)[0]?.body).toEqual({ openids: ['oAlice'] }));

@@ -1,36 +1,39 @@
 import { Link } from '@tanstack/react-router';
-import { Alert, Button, Table, Typography } from 'antd';
+import { Alert, Button, Table, Typography, type TableColumnsType } from 'antd';
 import { useTranslation } from 'react-i18next';
 import { AccountName } from '../account/AccountName';
 import type { Unrouted } from '../client';
 
-const reasons = ['unknown', 'ambiguous', 'permission_missing', 'account_not_active'] as const satisfies readonly Unrouted['why'][];
+const reasons = ['unknown', 'unknown_unionid', 'ambiguous', 'permission_missing', 'account_not_active'] as const;
+type Reason = (typeof reasons)[number];
 
 interface Props {
   tenantId: string;
   unrouted: Unrouted[];
-  /** Sends these once more, with an account named. */
-  onTryAgain: (openids: string[]) => void;
+  /** Sends these openids once more, with an account named; undefined where nothing was sent yet. */
+  onTryAgain?: (openids: string[]) => void;
 }
 
 /** Those who went to no account, by why, each with what to do. */
-export function UnroutedPeople({ tenantId, unrouted, onTryAgain }: Props) {
+export function UnroutedPeople({ unrouted, ...rest }: Props) {
   return reasons.map((why) => {
-    const people = unrouted.filter((one) => one.why === why);
-    return people.length > 0 && <Group key={why} tenantId={tenantId} why={why} people={people} onTryAgain={onTryAgain} />;
+    const people = unrouted.filter((one) => reasonOf(one) === why);
+    return people.length > 0 && <Group key={why} why={why} people={people} {...rest} />;
   });
 }
 
-interface GroupProps {
-  tenantId: string;
-  why: Unrouted['why'];
+function reasonOf({ why, openid }: Unrouted): Reason {
+  return why === 'unknown' && openid === '' ? 'unknown_unionid' : why;
+}
+
+interface GroupProps extends Omit<Props, 'unrouted'> {
+  why: Reason;
   people: Unrouted[];
-  onTryAgain: (openids: string[]) => void;
 }
 
 function Group({ tenantId, why, people, onTryAgain }: GroupProps) {
   const { t, i18n } = useTranslation();
-  const openids = people.map(({ openid }) => openid);
+  const ids = people.map(idOf);
   return (
     <Alert
       type="warning"
@@ -39,58 +42,71 @@ function Group({ tenantId, why, people, onTryAgain }: GroupProps) {
       description={
         <div className="stack-wide">
           <p>{t(`unroutedHelp.${why}`)}</p>
-          <div className="tags">
-            {why === 'unknown' && (
-              <>
-                <Link to="/tenants/$tenantId/followers" params={{ tenantId }}>
-                  {t('people.toDirectories')}
-                </Link>
-                <Button size="small" onClick={() => onTryAgain(openids)}>
-                  {t('people.tryAgain')}
-                </Button>
-              </>
+          <div className="people-helps">
+            {(why === 'unknown' || why === 'unknown_unionid') && (
+              <Link to="/tenants/$tenantId/followers" params={{ tenantId }}>
+                {t('people.toDirectories')}
+              </Link>
             )}
-            <Typography.Text copyable={{ text: openids.join('\n') }}>{t('people.copy')}</Typography.Text>
+            {why === 'unknown' && onTryAgain && (
+              <Button size="small" onClick={() => onTryAgain(ids)}>
+                {t('people.tryAgain')}
+              </Button>
+            )}
+            <Typography.Text copyable={{ text: ids.join('\n') }}>{t('people.copy')}</Typography.Text>
           </div>
-          <Table<Unrouted>
-            size="small"
-            className="facts-table"
-            rowKey="openid"
-            dataSource={people}
-            pagination={{ pageSize: 10, size: 'small', hideOnSinglePage: true, showSizeChanger: false }}
-            columns={[
-              { key: 'openid', title: t('blacklist.openid'), render: (_, { openid }) => <span className="mono">{openid}</span> },
-              ...(people.some(({ appid }) => appid !== null)
-                ? [
-                    {
-                      key: 'account',
-                      title: t('accounts.account'),
-                      render: (_: unknown, { appid }: Unrouted) => appid && <AccountName tenantId={tenantId} appid={appid} />,
-                    },
-                  ]
-                : []),
-              ...(why === 'ambiguous'
-                ? [
-                    {
-                      key: 'person',
-                      title: <span className="unseen">{t('people.where')}</span>,
-                      render: (_: unknown, { openid }: Unrouted) => (
-                        <Link
-                          to="/tenants/$tenantId/followers"
-                          params={{ tenantId }}
-                          search={{ person: openid }}
-                          aria-label={t('followers.personOf', { openid })}
-                        >
-                          {t('people.where')}
-                        </Link>
-                      ),
-                    },
-                  ]
-                : []),
-            ]}
-          />
+          <PeopleTable tenantId={tenantId} why={why} people={people} />
         </div>
       }
     />
   );
+}
+
+function PeopleTable({ tenantId, why, people }: Omit<GroupProps, 'onTryAgain'>) {
+  const { t } = useTranslation();
+  const columns: TableColumnsType<Unrouted> = [
+    {
+      key: 'id',
+      title: t(why === 'unknown_unionid' ? 'followers.unionid' : 'blacklist.openid'),
+      render: (_, one) => <span className="mono">{idOf(one)}</span>,
+    },
+  ];
+  if (people.some(({ appid }) => appid !== null)) {
+    columns.push({
+      key: 'account',
+      title: t('accounts.account'),
+      render: (_, { appid }) => appid && <AccountName tenantId={tenantId} appid={appid} />,
+    });
+  }
+  if (why === 'ambiguous') {
+    columns.push({
+      key: 'person',
+      title: <span className="unseen">{t('followers.person')}</span>,
+      render: (_, { openid }) => (
+        <Link
+          to="/tenants/$tenantId/followers"
+          params={{ tenantId }}
+          search={{ person: openid }}
+          aria-label={t('followers.personOf', { openid })}
+        >
+          {t('followers.person')}
+        </Link>
+      ),
+    });
+  }
+  return (
+    <Table<Unrouted>
+      size="small"
+      className="facts-table"
+      rowKey={(one) => `${one.openid} ${one.unionid} ${one.appid}`}
+      dataSource={people}
+      columns={columns}
+      pagination={{ pageSize: 10, size: 'small', hideOnSinglePage: true, showSizeChanger: false }}
+    />
+  );
+}
+
+/** What it was asked for by, where nothing more is known. */
+function idOf({ openid, unionid }: Unrouted): string {
+  return openid || unionid;
 }

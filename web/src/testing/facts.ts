@@ -186,6 +186,8 @@ export function aBatch(values: Partial<Batch> = {}): Batch {
     list_id: null,
     pause_reason: '',
     paused_until: null,
+    paused_at: null,
+    paused_by: '',
     created_at: '2026-01-02T00:00:00Z',
     started_at: null,
     ended_at: null,

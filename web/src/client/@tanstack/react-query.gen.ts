@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen';
-import { addSharedPersons, adoptDrift, block, cancelBatch, claimAuthorizer, createApiKey, createConnectLink, createSession, createSharedList, createTenant, deleteSession, deleteSharedList, diagnoseComponent, exportBatchItems, exportBlacklist, findFollower, getAccessToken, getAuthorizer, getBatch, getBlacklistQuota, getBlacklistWork, getComponent, getFollowerDirectory, getMe, getPull, getReconciliation, getSharedList, getSharedPerson, getTenant, holdBlacklistWork, listAlerts, listAllAlerts, listApiKeys, listAudit, listAuthorizers, listBatches, listBatchItems, listBlacklist, listComponents, listConnectLinks, listFollowers, listHistory, listReconciliations, listSharedLists, listSharedPersons, listTenants, listUnclaimedAuthorizers, type Options, registerComponent, removeSharedPerson, renewAuthorizer, requestTicket, restoreDrift, resumeBlacklistWork, retryBatch, revokeApiKey, routeBlock, routeUnblock, setFollowerDirectory, startPull, startReconciliation, syncFollowers, unblock, undoBatch, updateSharedList, updateTenant } from '../sdk.gen';
-import type { AddSharedPersonsData, AddSharedPersonsError, AddSharedPersonsResponse, AdoptDriftData, AdoptDriftError, AdoptDriftResponse, BlockData, BlockError, BlockResponse, CancelBatchData, CancelBatchError, CancelBatchResponse, ClaimAuthorizerData, ClaimAuthorizerError, ClaimAuthorizerResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateConnectLinkData, CreateConnectLinkError, CreateConnectLinkResponse, CreateSessionData, CreateSessionError, CreateSessionResponse, CreateSharedListData, CreateSharedListError, CreateSharedListResponse, CreateTenantData, CreateTenantError, CreateTenantResponse, DeleteSessionData, DeleteSessionError, DeleteSessionResponse, DeleteSharedListData, DeleteSharedListError, DeleteSharedListResponse, DiagnoseComponentData, DiagnoseComponentError, DiagnoseComponentResponse, ExportBatchItemsData, ExportBatchItemsError, ExportBatchItemsResponse, ExportBlacklistData, ExportBlacklistError, ExportBlacklistResponse, FindFollowerData, FindFollowerError, FindFollowerResponse, GetAccessTokenData, GetAccessTokenError, GetAccessTokenResponse, GetAuthorizerData, GetAuthorizerError, GetAuthorizerResponse, GetBatchData, GetBatchError, GetBatchResponse, GetBlacklistQuotaData, GetBlacklistQuotaError, GetBlacklistQuotaResponse, GetBlacklistWorkData, GetBlacklistWorkError, GetBlacklistWorkResponse, GetComponentData, GetComponentError, GetComponentResponse, GetFollowerDirectoryData, GetFollowerDirectoryError, GetFollowerDirectoryResponse, GetMeData, GetMeError, GetMeResponse, GetPullData, GetPullError, GetPullResponse, GetReconciliationData, GetReconciliationError, GetReconciliationResponse, GetSharedListData, GetSharedListError, GetSharedListResponse, GetSharedPersonData, GetSharedPersonError, GetSharedPersonResponse, GetTenantData, GetTenantError, GetTenantResponse, HoldBlacklistWorkData, HoldBlacklistWorkError, HoldBlacklistWorkResponse, ListAlertsData, ListAlertsError, ListAlertsResponse, ListAllAlertsData, ListAllAlertsError, ListAllAlertsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListAuthorizersData, ListAuthorizersError, ListAuthorizersResponse, ListBatchesData, ListBatchesError, ListBatchesResponse, ListBatchItemsData, ListBatchItemsError, ListBatchItemsResponse, ListBlacklistData, ListBlacklistError, ListBlacklistResponse, ListComponentsData, ListComponentsError, ListComponentsResponse, ListConnectLinksData, ListConnectLinksError, ListConnectLinksResponse, ListFollowersData, ListFollowersError, ListFollowersResponse, ListHistoryData, ListHistoryError, ListHistoryResponse, ListReconciliationsData, ListReconciliationsError, ListReconciliationsResponse, ListSharedListsData, ListSharedListsError, ListSharedListsResponse, ListSharedPersonsData, ListSharedPersonsError, ListSharedPersonsResponse, ListTenantsData, ListTenantsError, ListTenantsResponse, ListUnclaimedAuthorizersData, ListUnclaimedAuthorizersError, ListUnclaimedAuthorizersResponse, RegisterComponentData, RegisterComponentError, RegisterComponentResponse, RemoveSharedPersonData, RemoveSharedPersonError, RemoveSharedPersonResponse, RenewAuthorizerData, RenewAuthorizerError, RenewAuthorizerResponse, RequestTicketData, RequestTicketError, RequestTicketResponse, RestoreDriftData, RestoreDriftError, RestoreDriftResponse, ResumeBlacklistWorkData, ResumeBlacklistWorkError, ResumeBlacklistWorkResponse, RetryBatchData, RetryBatchError, RetryBatchResponse, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RouteBlockData, RouteBlockError, RouteBlockResponse, RouteUnblockData, RouteUnblockError, RouteUnblockResponse, SetFollowerDirectoryData, SetFollowerDirectoryError, SetFollowerDirectoryResponse, StartPullData, StartPullError, StartPullResponse, StartReconciliationData, StartReconciliationError, StartReconciliationResponse, SyncFollowersData, SyncFollowersError, SyncFollowersResponse, UnblockData, UnblockError, UnblockResponse, UndoBatchData, UndoBatchError, UndoBatchResponse, UpdateSharedListData, UpdateSharedListError, UpdateSharedListResponse, UpdateTenantData, UpdateTenantError, UpdateTenantResponse } from '../types.gen';
+import { addSharedPersons, adoptDrift, block, cancelBatch, claimAuthorizer, createApiKey, createConnectLink, createSession, createSharedList, createTenant, deleteSession, deleteSharedList, diagnoseComponent, exportBatchItems, exportBlacklist, findFollower, getAccessToken, getAuthorizer, getBatch, getBlacklistQuota, getBlacklistWork, getComponent, getFollowerDirectory, getMe, getPull, getReconciliation, getSharedList, getSharedPerson, getTenant, holdBlacklistWork, listAlerts, listAllAlerts, listApiKeys, listAudit, listAuthorizers, listBatches, listBatchItems, listBlacklist, listComponents, listConnectLinks, listFollowers, listHistory, listReconciliations, listSharedLists, listSharedPersons, listTenants, listUnclaimedAuthorizers, type Options, pauseBatch, registerComponent, removeSharedPerson, renewAuthorizer, requestTicket, restoreDrift, resumeBatch, resumeBlacklistWork, retryBatch, revokeApiKey, routeBlock, routeUnblock, setFollowerDirectory, startPull, startReconciliation, syncFollowers, unblock, undoBatch, updateSharedList, updateTenant } from '../sdk.gen';
+import type { AddSharedPersonsData, AddSharedPersonsError, AddSharedPersonsResponse, AdoptDriftData, AdoptDriftError, AdoptDriftResponse, BlockData, BlockError, BlockResponse, CancelBatchData, CancelBatchError, CancelBatchResponse, ClaimAuthorizerData, ClaimAuthorizerError, ClaimAuthorizerResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateConnectLinkData, CreateConnectLinkError, CreateConnectLinkResponse, CreateSessionData, CreateSessionError, CreateSessionResponse, CreateSharedListData, CreateSharedListError, CreateSharedListResponse, CreateTenantData, CreateTenantError, CreateTenantResponse, DeleteSessionData, DeleteSessionError, DeleteSessionResponse, DeleteSharedListData, DeleteSharedListError, DeleteSharedListResponse, DiagnoseComponentData, DiagnoseComponentError, DiagnoseComponentResponse, ExportBatchItemsData, ExportBatchItemsError, ExportBatchItemsResponse, ExportBlacklistData, ExportBlacklistError, ExportBlacklistResponse, FindFollowerData, FindFollowerError, FindFollowerResponse, GetAccessTokenData, GetAccessTokenError, GetAccessTokenResponse, GetAuthorizerData, GetAuthorizerError, GetAuthorizerResponse, GetBatchData, GetBatchError, GetBatchResponse, GetBlacklistQuotaData, GetBlacklistQuotaError, GetBlacklistQuotaResponse, GetBlacklistWorkData, GetBlacklistWorkError, GetBlacklistWorkResponse, GetComponentData, GetComponentError, GetComponentResponse, GetFollowerDirectoryData, GetFollowerDirectoryError, GetFollowerDirectoryResponse, GetMeData, GetMeError, GetMeResponse, GetPullData, GetPullError, GetPullResponse, GetReconciliationData, GetReconciliationError, GetReconciliationResponse, GetSharedListData, GetSharedListError, GetSharedListResponse, GetSharedPersonData, GetSharedPersonError, GetSharedPersonResponse, GetTenantData, GetTenantError, GetTenantResponse, HoldBlacklistWorkData, HoldBlacklistWorkError, HoldBlacklistWorkResponse, ListAlertsData, ListAlertsError, ListAlertsResponse, ListAllAlertsData, ListAllAlertsError, ListAllAlertsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListAuthorizersData, ListAuthorizersError, ListAuthorizersResponse, ListBatchesData, ListBatchesError, ListBatchesResponse, ListBatchItemsData, ListBatchItemsError, ListBatchItemsResponse, ListBlacklistData, ListBlacklistError, ListBlacklistResponse, ListComponentsData, ListComponentsError, ListComponentsResponse, ListConnectLinksData, ListConnectLinksError, ListConnectLinksResponse, ListFollowersData, ListFollowersError, ListFollowersResponse, ListHistoryData, ListHistoryError, ListHistoryResponse, ListReconciliationsData, ListReconciliationsError, ListReconciliationsResponse, ListSharedListsData, ListSharedListsError, ListSharedListsResponse, ListSharedPersonsData, ListSharedPersonsError, ListSharedPersonsResponse, ListTenantsData, ListTenantsError, ListTenantsResponse, ListUnclaimedAuthorizersData, ListUnclaimedAuthorizersError, ListUnclaimedAuthorizersResponse, PauseBatchData, PauseBatchError, PauseBatchResponse, RegisterComponentData, RegisterComponentError, RegisterComponentResponse, RemoveSharedPersonData, RemoveSharedPersonError, RemoveSharedPersonResponse, RenewAuthorizerData, RenewAuthorizerError, RenewAuthorizerResponse, RequestTicketData, RequestTicketError, RequestTicketResponse, RestoreDriftData, RestoreDriftError, RestoreDriftResponse, ResumeBatchData, ResumeBatchError, ResumeBatchResponse, ResumeBlacklistWorkData, ResumeBlacklistWorkError, ResumeBlacklistWorkResponse, RetryBatchData, RetryBatchError, RetryBatchResponse, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RouteBlockData, RouteBlockError, RouteBlockResponse, RouteUnblockData, RouteUnblockError, RouteUnblockResponse, SetFollowerDirectoryData, SetFollowerDirectoryError, SetFollowerDirectoryResponse, StartPullData, StartPullError, StartPullResponse, StartReconciliationData, StartReconciliationError, StartReconciliationResponse, SyncFollowersData, SyncFollowersError, SyncFollowersResponse, UnblockData, UnblockError, UnblockResponse, UndoBatchData, UndoBatchError, UndoBatchResponse, UpdateSharedListData, UpdateSharedListError, UpdateSharedListResponse, UpdateTenantData, UpdateTenantError, UpdateTenantResponse } from '../types.gen';
 
 export type QueryKey<TOptions extends Options> = [
     Pick<TOptions, 'baseUrl' | 'body' | 'headers' | 'path' | 'query'> & {
@@ -824,7 +824,8 @@ export const listHistoryInfiniteOptions = (options: Options<ListHistoryData>) =>
  * Block people on an account
  *
  * Any number of openids (100,000 a request): they are sent to WeChat twenty a call, and each gets an outcome of its own.
- * Refused before any call to WeChat if the account has not granted permission set 2 or 100.
+ * Refused before any call to WeChat if the account has not granted permission set 2 or 100. An openid that belongs to another account of the
+ * tenant, as far as directories of followers and blacklists know, fails at once: its item's `advice` names that account.
  *
  * With `dry_run` nothing is done and nothing stored: the answer says what would be done, and how openids are known here.
  *
@@ -1020,7 +1021,7 @@ export const getPullOptions = (options: Options<GetPullData>) => queryOptions<Ge
 /**
  * Block people on the accounts that they belong to
  *
- * The directories of followers tell where each openid belongs. What goes to an account is a batch of its own; what goes nowhere is `unrouted`, with the reason. All of it is taken on, or nothing.
+ * The directories of followers tell where each openid belongs, and on which accounts the person with a unionid follows: on all of these. `openids`, `unionids` or both have to be given, 100,000 together at most. What goes to an account is a batch of its own; what goes nowhere is `unrouted`, with the reason. All of it is taken on, or nothing. With `dry_run` nothing is done: the answer says how many would go where.
  */
 export const routeBlockMutation = (options?: Partial<Options<RouteBlockData>>): UseMutationOptions<RouteBlockResponse, RouteBlockError, Options<RouteBlockData>> => {
     const mutationOptions: UseMutationOptions<RouteBlockResponse, RouteBlockError, Options<RouteBlockData>> = {
@@ -1039,7 +1040,7 @@ export const routeBlockMutation = (options?: Partial<Options<RouteBlockData>>): 
 /**
  * Unblock people on the accounts that they belong to
  *
- * The directories of followers tell where each openid belongs. What goes to an account is a batch of its own; what goes nowhere is `unrouted`, with the reason. All of it is taken on, or nothing.
+ * The directories of followers tell where each openid belongs, and on which accounts the person with a unionid follows: on all of these. `openids`, `unionids` or both have to be given, 100,000 together at most. What goes to an account is a batch of its own; what goes nowhere is `unrouted`, with the reason. All of it is taken on, or nothing. With `dry_run` nothing is done: the answer says how many would go where.
  */
 export const routeUnblockMutation = (options?: Partial<Options<RouteUnblockData>>): UseMutationOptions<RouteUnblockResponse, RouteUnblockError, Options<RouteUnblockData>> => {
     const mutationOptions: UseMutationOptions<RouteUnblockResponse, RouteUnblockError, Options<RouteUnblockData>> = {
@@ -1371,6 +1372,46 @@ export const cancelBatchMutation = (options?: Partial<Options<CancelBatchData>>)
     const mutationOptions: UseMutationOptions<CancelBatchResponse, CancelBatchError, Options<CancelBatchData>> = {
         mutationFn: async (fnOptions) => {
             const { data } = await cancelBatch({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Stop one batch until it is resumed
+ *
+ * Calls that are under way come to their end, and no other is made for it; the account's other batches go on, and later wishes take the place of those that
+ * wait. What still waits when the end of its blocks comes (`until`) is withdrawn, as by `cancel`. A batch that is paused already, or has ended, is answered as it is.
+ *
+ */
+export const pauseBatchMutation = (options?: Partial<Options<PauseBatchData>>): UseMutationOptions<PauseBatchResponse, PauseBatchError, Options<PauseBatchData>> => {
+    const mutationOptions: UseMutationOptions<PauseBatchResponse, PauseBatchError, Options<PauseBatchData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await pauseBatch({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Let a paused batch go on
+ *
+ * One that is not paused is answered as it is. Work of the account that is held or rests is not resumed by it.
+ */
+export const resumeBatchMutation = (options?: Partial<Options<ResumeBatchData>>): UseMutationOptions<ResumeBatchResponse, ResumeBatchError, Options<ResumeBatchData>> => {
+    const mutationOptions: UseMutationOptions<ResumeBatchResponse, ResumeBatchError, Options<ResumeBatchData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await resumeBatch({
                 ...options,
                 ...fnOptions,
                 throwOnError: true
