@@ -20,6 +20,8 @@ import { Route as SignedInTenantsTenantIdFollowersRouteImport } from './routes/_
 import { Route as SignedInTenantsTenantIdPeopleRouteImport } from './routes/_signed-in/tenants.$tenantId.people';
 import { Route as SignedInTenantsTenantIdSettingsRouteImport } from './routes/_signed-in/tenants.$tenantId.settings';
 import { Route as SignedInTenantsTenantIdAccountsIndexRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.index';
+import { Route as SignedInTenantsTenantIdListsIndexRouteImport } from './routes/_signed-in/tenants.$tenantId.lists.index';
+import { Route as SignedInTenantsTenantIdListsListIdRouteImport } from './routes/_signed-in/tenants.$tenantId.lists.$listId';
 import { Route as SignedInTenantsTenantIdAccountsAppidBatchesRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.$appid.batches';
 import { Route as SignedInTenantsTenantIdAccountsAppidBlacklistRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.$appid.blacklist';
 import { Route as SignedInTenantsTenantIdAccountsAppidDriftRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.$appid.drift';
@@ -86,6 +88,18 @@ const SignedInTenantsTenantIdAccountsIndexRoute =
     path: '/tenants/$tenantId/accounts/',
     getParentRoute: () => SignedInRoute,
   } as any);
+const SignedInTenantsTenantIdListsIndexRoute =
+  SignedInTenantsTenantIdListsIndexRouteImport.update({
+    id: '/tenants/$tenantId/lists/',
+    path: '/tenants/$tenantId/lists/',
+    getParentRoute: () => SignedInRoute,
+  } as any);
+const SignedInTenantsTenantIdListsListIdRoute =
+  SignedInTenantsTenantIdListsListIdRouteImport.update({
+    id: '/tenants/$tenantId/lists/$listId',
+    path: '/tenants/$tenantId/lists/$listId',
+    getParentRoute: () => SignedInRoute,
+  } as any);
 const SignedInTenantsTenantIdAccountsAppidBatchesRoute =
   SignedInTenantsTenantIdAccountsAppidBatchesRouteImport.update({
     id: '/tenants/$tenantId/accounts/$appid/batches',
@@ -127,7 +141,9 @@ export interface FileRoutesByFullPath {
   '/tenants/$tenantId/followers': typeof SignedInTenantsTenantIdFollowersRoute;
   '/tenants/$tenantId/people': typeof SignedInTenantsTenantIdPeopleRoute;
   '/tenants/$tenantId/settings': typeof SignedInTenantsTenantIdSettingsRoute;
+  '/tenants/$tenantId/lists/$listId': typeof SignedInTenantsTenantIdListsListIdRoute;
   '/tenants/$tenantId/accounts/': typeof SignedInTenantsTenantIdAccountsIndexRoute;
+  '/tenants/$tenantId/lists/': typeof SignedInTenantsTenantIdListsIndexRoute;
   '/tenants/$tenantId/accounts/$appid/batches': typeof SignedInTenantsTenantIdAccountsAppidBatchesRoute;
   '/tenants/$tenantId/accounts/$appid/blacklist': typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
   '/tenants/$tenantId/accounts/$appid/drift': typeof SignedInTenantsTenantIdAccountsAppidDriftRoute;
@@ -144,7 +160,9 @@ export interface FileRoutesByTo {
   '/tenants/$tenantId/followers': typeof SignedInTenantsTenantIdFollowersRoute;
   '/tenants/$tenantId/people': typeof SignedInTenantsTenantIdPeopleRoute;
   '/tenants/$tenantId/settings': typeof SignedInTenantsTenantIdSettingsRoute;
+  '/tenants/$tenantId/lists/$listId': typeof SignedInTenantsTenantIdListsListIdRoute;
   '/tenants/$tenantId/accounts': typeof SignedInTenantsTenantIdAccountsIndexRoute;
+  '/tenants/$tenantId/lists': typeof SignedInTenantsTenantIdListsIndexRoute;
   '/tenants/$tenantId/accounts/$appid/batches': typeof SignedInTenantsTenantIdAccountsAppidBatchesRoute;
   '/tenants/$tenantId/accounts/$appid/blacklist': typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
   '/tenants/$tenantId/accounts/$appid/drift': typeof SignedInTenantsTenantIdAccountsAppidDriftRoute;
@@ -163,7 +181,9 @@ export interface FileRoutesById {
   '/_signed-in/tenants/$tenantId/followers': typeof SignedInTenantsTenantIdFollowersRoute;
   '/_signed-in/tenants/$tenantId/people': typeof SignedInTenantsTenantIdPeopleRoute;
   '/_signed-in/tenants/$tenantId/settings': typeof SignedInTenantsTenantIdSettingsRoute;
+  '/_signed-in/tenants/$tenantId/lists/$listId': typeof SignedInTenantsTenantIdListsListIdRoute;
   '/_signed-in/tenants/$tenantId/accounts/': typeof SignedInTenantsTenantIdAccountsIndexRoute;
+  '/_signed-in/tenants/$tenantId/lists/': typeof SignedInTenantsTenantIdListsIndexRoute;
   '/_signed-in/tenants/$tenantId/accounts/$appid/batches': typeof SignedInTenantsTenantIdAccountsAppidBatchesRoute;
   '/_signed-in/tenants/$tenantId/accounts/$appid/blacklist': typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
   '/_signed-in/tenants/$tenantId/accounts/$appid/drift': typeof SignedInTenantsTenantIdAccountsAppidDriftRoute;
@@ -182,7 +202,9 @@ export interface FileRouteTypes {
     | '/tenants/$tenantId/followers'
     | '/tenants/$tenantId/people'
     | '/tenants/$tenantId/settings'
+    | '/tenants/$tenantId/lists/$listId'
     | '/tenants/$tenantId/accounts/'
+    | '/tenants/$tenantId/lists/'
     | '/tenants/$tenantId/accounts/$appid/batches'
     | '/tenants/$tenantId/accounts/$appid/blacklist'
     | '/tenants/$tenantId/accounts/$appid/drift'
@@ -199,7 +221,9 @@ export interface FileRouteTypes {
     | '/tenants/$tenantId/followers'
     | '/tenants/$tenantId/people'
     | '/tenants/$tenantId/settings'
+    | '/tenants/$tenantId/lists/$listId'
     | '/tenants/$tenantId/accounts'
+    | '/tenants/$tenantId/lists'
     | '/tenants/$tenantId/accounts/$appid/batches'
     | '/tenants/$tenantId/accounts/$appid/blacklist'
     | '/tenants/$tenantId/accounts/$appid/drift'
@@ -217,7 +241,9 @@ export interface FileRouteTypes {
     | '/_signed-in/tenants/$tenantId/followers'
     | '/_signed-in/tenants/$tenantId/people'
     | '/_signed-in/tenants/$tenantId/settings'
+    | '/_signed-in/tenants/$tenantId/lists/$listId'
     | '/_signed-in/tenants/$tenantId/accounts/'
+    | '/_signed-in/tenants/$tenantId/lists/'
     | '/_signed-in/tenants/$tenantId/accounts/$appid/batches'
     | '/_signed-in/tenants/$tenantId/accounts/$appid/blacklist'
     | '/_signed-in/tenants/$tenantId/accounts/$appid/drift'
@@ -309,6 +335,20 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof SignedInTenantsTenantIdAccountsIndexRouteImport;
       parentRoute: typeof SignedInRoute;
     };
+    '/_signed-in/tenants/$tenantId/lists/': {
+      id: '/_signed-in/tenants/$tenantId/lists/';
+      path: '/tenants/$tenantId/lists';
+      fullPath: '/tenants/$tenantId/lists/';
+      preLoaderRoute: typeof SignedInTenantsTenantIdListsIndexRouteImport;
+      parentRoute: typeof SignedInRoute;
+    };
+    '/_signed-in/tenants/$tenantId/lists/$listId': {
+      id: '/_signed-in/tenants/$tenantId/lists/$listId';
+      path: '/tenants/$tenantId/lists/$listId';
+      fullPath: '/tenants/$tenantId/lists/$listId';
+      preLoaderRoute: typeof SignedInTenantsTenantIdListsListIdRouteImport;
+      parentRoute: typeof SignedInRoute;
+    };
     '/_signed-in/tenants/$tenantId/accounts/$appid/batches': {
       id: '/_signed-in/tenants/$tenantId/accounts/$appid/batches';
       path: '/tenants/$tenantId/accounts/$appid/batches';
@@ -356,7 +396,9 @@ interface SignedInRouteChildren {
   SignedInTenantsTenantIdFollowersRoute: typeof SignedInTenantsTenantIdFollowersRoute;
   SignedInTenantsTenantIdPeopleRoute: typeof SignedInTenantsTenantIdPeopleRoute;
   SignedInTenantsTenantIdSettingsRoute: typeof SignedInTenantsTenantIdSettingsRoute;
+  SignedInTenantsTenantIdListsListIdRoute: typeof SignedInTenantsTenantIdListsListIdRoute;
   SignedInTenantsTenantIdAccountsIndexRoute: typeof SignedInTenantsTenantIdAccountsIndexRoute;
+  SignedInTenantsTenantIdListsIndexRoute: typeof SignedInTenantsTenantIdListsIndexRoute;
   SignedInTenantsTenantIdAccountsAppidBatchesRoute: typeof SignedInTenantsTenantIdAccountsAppidBatchesRoute;
   SignedInTenantsTenantIdAccountsAppidBlacklistRoute: typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
   SignedInTenantsTenantIdAccountsAppidDriftRoute: typeof SignedInTenantsTenantIdAccountsAppidDriftRoute;
@@ -373,8 +415,12 @@ const SignedInRouteChildren: SignedInRouteChildren = {
   SignedInTenantsTenantIdFollowersRoute: SignedInTenantsTenantIdFollowersRoute,
   SignedInTenantsTenantIdPeopleRoute: SignedInTenantsTenantIdPeopleRoute,
   SignedInTenantsTenantIdSettingsRoute: SignedInTenantsTenantIdSettingsRoute,
+  SignedInTenantsTenantIdListsListIdRoute:
+    SignedInTenantsTenantIdListsListIdRoute,
   SignedInTenantsTenantIdAccountsIndexRoute:
     SignedInTenantsTenantIdAccountsIndexRoute,
+  SignedInTenantsTenantIdListsIndexRoute:
+    SignedInTenantsTenantIdListsIndexRoute,
   SignedInTenantsTenantIdAccountsAppidBatchesRoute:
     SignedInTenantsTenantIdAccountsAppidBatchesRoute,
   SignedInTenantsTenantIdAccountsAppidBlacklistRoute:

@@ -31,6 +31,9 @@ export function Pages({ me, tenantId }: Props) {
           <Link to="/tenants/$tenantId/people" params={{ tenantId }} activeOptions={activeOptions} className="nav-link">
             {t('people.title')}
           </Link>
+          <Link to="/tenants/$tenantId/lists" params={{ tenantId }} activeOptions={activeOptions} className="nav-link">
+            {t('lists.title')}
+          </Link>
           <Link to="/tenants/$tenantId/alerts" params={{ tenantId }} activeOptions={activeOptions} className="nav-link">
             {t('frame.alerts')} <OpenAlerts tenantId={tenantId} />
           </Link>

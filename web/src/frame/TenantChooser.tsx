@@ -24,6 +24,7 @@ const pages = [
   '/tenants/$tenantId/alerts',
   '/tenants/$tenantId/followers',
   '/tenants/$tenantId/people',
+  '/tenants/$tenantId/lists',
   '/tenants/$tenantId/settings',
 ] as const;
 

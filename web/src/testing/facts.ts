@@ -11,6 +11,9 @@ import type {
   Me,
   PermissionSet,
   Reconciliation,
+  SharedList,
+  SharedPerson,
+  SharedPlace,
   Tenant,
   TokenError,
   TokenHealth,
@@ -262,3 +265,34 @@ export const noDirectory = aDirectory({
   changed_by: '',
   sync: null,
 });
+
+export function aList(values: Partial<SharedList> = {}): SharedList {
+  return {
+    id: 'l1',
+    name: 'Spammers',
+    reason: 'spam',
+    persons: 2,
+    working: false,
+    created_at: '2026-01-01T00:00:00Z',
+    created_by: 'ops (platform_key)',
+    ...values,
+  };
+}
+
+/** Somebody who is on a list by unionid. */
+export function aPerson(values: Partial<SharedPerson> = {}): SharedPerson {
+  return {
+    id: 'p1',
+    unionid: 'uAlice',
+    appid: null,
+    openid: null,
+    reason: '',
+    added_at: '2026-01-01T00:00:00Z',
+    added_by: 'ops (platform_key)',
+    ...values,
+  };
+}
+
+export function aPlace(values: Partial<SharedPlace> = {}): SharedPlace {
+  return { appid: 'wx01', openid: 'oAlice', state: 'blocked', batch_id: 'b1', errcode: null, rid: '', advice: '', ...values };
+}
