@@ -628,7 +628,7 @@ export const getPull = <ThrowOnError extends boolean = false>(options: Options<G
 /**
  * Block people on the accounts that they belong to
  *
- * The directories of followers tell where each openid belongs, and on which accounts the person with a unionid follows: on all of these. `openids`, `unionids` or both have to be given, 100,000 together at most. What goes to an account is a batch of its own; what goes nowhere is `unrouted`, with the reason. All of it is taken on, or nothing. With `dry_run` nothing is done: the answer says how many would go where.
+ * The directories of followers, and where these do not the blacklists, tell where each openid belongs, and on which accounts the person with a unionid follows: on all of these. `openids`, `unionids` or both have to be given, 100,000 together at most. What goes to an account is a batch of its own; what goes nowhere is `unrouted`, with the reason. All of it is taken on, or nothing. With `dry_run` nothing is done: the answer says how many would go where.
  */
 export const routeBlock = <ThrowOnError extends boolean = false>(options: Options<RouteBlockData, ThrowOnError>) => (options.client ?? client).post<RouteBlockResponses, RouteBlockErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -647,7 +647,7 @@ export const routeBlock = <ThrowOnError extends boolean = false>(options: Option
 /**
  * Unblock people on the accounts that they belong to
  *
- * The directories of followers tell where each openid belongs, and on which accounts the person with a unionid follows: on all of these. `openids`, `unionids` or both have to be given, 100,000 together at most. What goes to an account is a batch of its own; what goes nowhere is `unrouted`, with the reason. All of it is taken on, or nothing. With `dry_run` nothing is done: the answer says how many would go where.
+ * The directories of followers, and where these do not the blacklists, tell where each openid belongs, and on which accounts the person with a unionid follows: on all of these. `openids`, `unionids` or both have to be given, 100,000 together at most. What goes to an account is a batch of its own; what goes nowhere is `unrouted`, with the reason. All of it is taken on, or nothing. With `dry_run` nothing is done: the answer says how many would go where.
  */
 export const routeUnblock = <ThrowOnError extends boolean = false>(options: Options<RouteUnblockData, ThrowOnError>) => (options.client ?? client).post<RouteUnblockResponses, RouteUnblockErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {

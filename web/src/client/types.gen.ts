@@ -533,7 +533,7 @@ export type RouteBlockRequest = {
      */
     until?: string;
     /**
-     * The account for openids that no directory knows; without it they go nowhere
+     * The account for openids that no directory and no blacklist knows; without it they go nowhere
      */
     assume_appid?: string;
 };
@@ -547,7 +547,7 @@ export type RouteUnblockRequest = {
      */
     dry_run?: boolean;
     /**
-     * The account for openids that no directory knows; without it they go nowhere
+     * The account for openids that no directory and no blacklist knows; without it they go nowhere
      */
     assume_appid?: string;
 };
@@ -582,7 +582,7 @@ export type Unrouted = {
      */
     unionid: string;
     /**
-     * unknown: no directory of followers knows it; ambiguous: several accounts do; the others: the account that it belongs to cannot be worked for
+     * unknown: no directory of followers knows it, and no blacklist; ambiguous: several accounts do; the others: the account that it belongs to cannot be worked for
      */
     why: 'unknown' | 'ambiguous' | 'permission_missing' | 'account_not_active';
     /**
@@ -813,7 +813,7 @@ export type SharedListAccount = {
     /**
      * covered: whoever follows is found by unionid; learning: soon, the directory is being read; the others: no, and why
      */
-    coverage: 'covered' | 'learning' | 'directory_off' | 'unionids_off' | 'permission_missing' | 'account_not_active';
+    coverage: 'covered' | 'learning' | 'directory_off' | 'unionids_off' | 'unionids_missing' | 'permission_missing' | 'account_not_active';
     /**
      * What to do; empty if nothing
      */

@@ -10,6 +10,7 @@ const colors = {
   learning: 'processing',
   directory_off: 'warning',
   unionids_off: 'warning',
+  unionids_missing: 'warning',
   permission_missing: 'warning',
   account_not_active: 'error',
 } as const satisfies Record<SharedListAccount['coverage'], string>;

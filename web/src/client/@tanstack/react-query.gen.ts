@@ -1021,7 +1021,7 @@ export const getPullOptions = (options: Options<GetPullData>) => queryOptions<Ge
 /**
  * Block people on the accounts that they belong to
  *
- * The directories of followers tell where each openid belongs, and on which accounts the person with a unionid follows: on all of these. `openids`, `unionids` or both have to be given, 100,000 together at most. What goes to an account is a batch of its own; what goes nowhere is `unrouted`, with the reason. All of it is taken on, or nothing. With `dry_run` nothing is done: the answer says how many would go where.
+ * The directories of followers, and where these do not the blacklists, tell where each openid belongs, and on which accounts the person with a unionid follows: on all of these. `openids`, `unionids` or both have to be given, 100,000 together at most. What goes to an account is a batch of its own; what goes nowhere is `unrouted`, with the reason. All of it is taken on, or nothing. With `dry_run` nothing is done: the answer says how many would go where.
  */
 export const routeBlockMutation = (options?: Partial<Options<RouteBlockData>>): UseMutationOptions<RouteBlockResponse, RouteBlockError, Options<RouteBlockData>> => {
     const mutationOptions: UseMutationOptions<RouteBlockResponse, RouteBlockError, Options<RouteBlockData>> = {
@@ -1040,7 +1040,7 @@ export const routeBlockMutation = (options?: Partial<Options<RouteBlockData>>): 
 /**
  * Unblock people on the accounts that they belong to
  *
- * The directories of followers tell where each openid belongs, and on which accounts the person with a unionid follows: on all of these. `openids`, `unionids` or both have to be given, 100,000 together at most. What goes to an account is a batch of its own; what goes nowhere is `unrouted`, with the reason. All of it is taken on, or nothing. With `dry_run` nothing is done: the answer says how many would go where.
+ * The directories of followers, and where these do not the blacklists, tell where each openid belongs, and on which accounts the person with a unionid follows: on all of these. `openids`, `unionids` or both have to be given, 100,000 together at most. What goes to an account is a batch of its own; what goes nowhere is `unrouted`, with the reason. All of it is taken on, or nothing. With `dry_run` nothing is done: the answer says how many would go where.
  */
 export const routeUnblockMutation = (options?: Partial<Options<RouteUnblockData>>): UseMutationOptions<RouteUnblockResponse, RouteUnblockError, Options<RouteUnblockData>> => {
     const mutationOptions: UseMutationOptions<RouteUnblockResponse, RouteUnblockError, Options<RouteUnblockData>> = {
