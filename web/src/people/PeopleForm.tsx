@@ -35,6 +35,13 @@ export function PeopleForm({ tenantId, action, initialText, onTaken }: Props) {
   const counts = useMemo(() => readOpenIds(pasted), [pasted]);
   const wish = usePeopleWish(onTaken);
   const preview = usePeoplePreview();
+  // A preview of something else than what would be sent says nothing.
+  const changing =
+    <T,>(set: (value: T) => void) =>
+    (value: T) => {
+      preview.reset();
+      set(value);
+    };
   const untilPast = action === 'block' && until !== null && !until.isAfter(dayjs());
   const ready = mayWrite && counts.unique > 0 && counts.tooLong === 0 && counts.openids.length <= maxOpenIds && !untilPast;
   const asked = (): PeopleWish => {
@@ -50,7 +57,7 @@ export function PeopleForm({ tenantId, action, initialText, onTaken }: Props) {
         <Segmented<IdKind>
           aria-label={t('people.kind')}
           value={kind}
-          onChange={setKind}
+          onChange={changing(setKind)}
           options={[
             { value: 'openids', label: t('people.kindOpenids') },
             { value: 'unionids', label: t('people.kindUnionids') },
@@ -63,7 +70,7 @@ export function PeopleForm({ tenantId, action, initialText, onTaken }: Props) {
         hint={t(kind === 'openids' ? 'people.openidsHint' : 'people.unionidsHint')}
         value={text}
         counts={counts}
-        onChange={setText}
+        onChange={changing(setText)}
       />
       <Form.Item label={t('wish.reason')} htmlFor={`${id}-reason`} extra={t('wish.reasonHint')}>
         <Input id={`${id}-reason`} value={reason} maxLength={500} onChange={({ target }) => setReason(target.value)} />
@@ -71,7 +78,7 @@ export function PeopleForm({ tenantId, action, initialText, onTaken }: Props) {
       {action === 'block' && <UntilField id={`${id}-until`} value={until} past={untilPast} onChange={setUntil} />}
       {kind === 'openids' && (
         <Form.Item label={t('people.assume')} htmlFor={`${id}-assume`} extra={t('people.assumeHint')}>
-          <AccountSelect id={`${id}-assume`} tenantId={tenantId} value={assumed} onChange={setAssumed} />
+          <AccountSelect id={`${id}-assume`} tenantId={tenantId} value={assumed} onChange={changing(setAssumed)} />
         </Form.Item>
       )}
       <div className="stack-wide">

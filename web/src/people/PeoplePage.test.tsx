@@ -92,6 +92,17 @@ describe('Blocking without naming an account', () => {
     expect(fake.callsTo(block).map(({ body }) => body)).toEqual([{ openids: ['oAlice'], dry_run: true }]);
   });
 
+  test('shows a preview no longer once something else is pasted', async () => {
+    steward({}, { [block]: { dry_run: true, action: 'block', accounts: [], unrouted: [] } });
+    const { user } = open(place);
+    await user.click(await screen.findByLabelText('OpenIDs', { selector: 'textarea' }));
+    await user.paste('oAlice');
+    await user.click(screen.getByRole('button', { name: 'Preview' }));
+    expect(await screen.findByText('Nothing would go anywhere.')).toBeVisible();
+    await user.type(screen.getByLabelText('OpenIDs', { selector: 'textarea' }), 'x');
+    await waitFor(() => expect(screen.queryByText('Nothing would go anywhere.')).toBeNull());
+  });
+
   test('shows the batch of each account, as it goes on', async () => {
     const fake = steward({ batches: [running] });
     await send();
