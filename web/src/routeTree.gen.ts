@@ -16,11 +16,16 @@ import { Route as SignedInAlertsRouteImport } from './routes/_signed-in/alerts';
 import { Route as SignedInPlatformRouteImport } from './routes/_signed-in/platform';
 import { Route as SignedInTenantsTenantIdAlertsRouteImport } from './routes/_signed-in/tenants.$tenantId.alerts';
 import { Route as SignedInTenantsTenantIdBatchesRouteImport } from './routes/_signed-in/tenants.$tenantId.batches';
+import { Route as SignedInTenantsTenantIdFollowersRouteImport } from './routes/_signed-in/tenants.$tenantId.followers';
+import { Route as SignedInTenantsTenantIdPeopleRouteImport } from './routes/_signed-in/tenants.$tenantId.people';
 import { Route as SignedInTenantsTenantIdSettingsRouteImport } from './routes/_signed-in/tenants.$tenantId.settings';
 import { Route as SignedInTenantsTenantIdAccountsIndexRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.index';
+import { Route as SignedInTenantsTenantIdListsIndexRouteImport } from './routes/_signed-in/tenants.$tenantId.lists.index';
+import { Route as SignedInTenantsTenantIdListsListIdRouteImport } from './routes/_signed-in/tenants.$tenantId.lists.$listId';
 import { Route as SignedInTenantsTenantIdAccountsAppidBatchesRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.$appid.batches';
 import { Route as SignedInTenantsTenantIdAccountsAppidBlacklistRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.$appid.blacklist';
 import { Route as SignedInTenantsTenantIdAccountsAppidDriftRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.$appid.drift';
+import { Route as SignedInTenantsTenantIdAccountsAppidFollowersRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.$appid.followers';
 import { Route as SignedInTenantsTenantIdAccountsAppidWorkRouteImport } from './routes/_signed-in/tenants.$tenantId.accounts.$appid.work';
 
 const SignedInRoute = SignedInRouteImport.update({
@@ -59,6 +64,18 @@ const SignedInTenantsTenantIdBatchesRoute =
     path: '/tenants/$tenantId/batches',
     getParentRoute: () => SignedInRoute,
   } as any);
+const SignedInTenantsTenantIdFollowersRoute =
+  SignedInTenantsTenantIdFollowersRouteImport.update({
+    id: '/tenants/$tenantId/followers',
+    path: '/tenants/$tenantId/followers',
+    getParentRoute: () => SignedInRoute,
+  } as any);
+const SignedInTenantsTenantIdPeopleRoute =
+  SignedInTenantsTenantIdPeopleRouteImport.update({
+    id: '/tenants/$tenantId/people',
+    path: '/tenants/$tenantId/people',
+    getParentRoute: () => SignedInRoute,
+  } as any);
 const SignedInTenantsTenantIdSettingsRoute =
   SignedInTenantsTenantIdSettingsRouteImport.update({
     id: '/tenants/$tenantId/settings',
@@ -69,6 +86,18 @@ const SignedInTenantsTenantIdAccountsIndexRoute =
   SignedInTenantsTenantIdAccountsIndexRouteImport.update({
     id: '/tenants/$tenantId/accounts/',
     path: '/tenants/$tenantId/accounts/',
+    getParentRoute: () => SignedInRoute,
+  } as any);
+const SignedInTenantsTenantIdListsIndexRoute =
+  SignedInTenantsTenantIdListsIndexRouteImport.update({
+    id: '/tenants/$tenantId/lists/',
+    path: '/tenants/$tenantId/lists/',
+    getParentRoute: () => SignedInRoute,
+  } as any);
+const SignedInTenantsTenantIdListsListIdRoute =
+  SignedInTenantsTenantIdListsListIdRouteImport.update({
+    id: '/tenants/$tenantId/lists/$listId',
+    path: '/tenants/$tenantId/lists/$listId',
     getParentRoute: () => SignedInRoute,
   } as any);
 const SignedInTenantsTenantIdAccountsAppidBatchesRoute =
@@ -89,6 +118,12 @@ const SignedInTenantsTenantIdAccountsAppidDriftRoute =
     path: '/tenants/$tenantId/accounts/$appid/drift',
     getParentRoute: () => SignedInRoute,
   } as any);
+const SignedInTenantsTenantIdAccountsAppidFollowersRoute =
+  SignedInTenantsTenantIdAccountsAppidFollowersRouteImport.update({
+    id: '/tenants/$tenantId/accounts/$appid/followers',
+    path: '/tenants/$tenantId/accounts/$appid/followers',
+    getParentRoute: () => SignedInRoute,
+  } as any);
 const SignedInTenantsTenantIdAccountsAppidWorkRoute =
   SignedInTenantsTenantIdAccountsAppidWorkRouteImport.update({
     id: '/tenants/$tenantId/accounts/$appid/work',
@@ -103,11 +138,16 @@ export interface FileRoutesByFullPath {
   '/platform': typeof SignedInPlatformRoute;
   '/tenants/$tenantId/alerts': typeof SignedInTenantsTenantIdAlertsRoute;
   '/tenants/$tenantId/batches': typeof SignedInTenantsTenantIdBatchesRoute;
+  '/tenants/$tenantId/followers': typeof SignedInTenantsTenantIdFollowersRoute;
+  '/tenants/$tenantId/people': typeof SignedInTenantsTenantIdPeopleRoute;
   '/tenants/$tenantId/settings': typeof SignedInTenantsTenantIdSettingsRoute;
+  '/tenants/$tenantId/lists/$listId': typeof SignedInTenantsTenantIdListsListIdRoute;
   '/tenants/$tenantId/accounts/': typeof SignedInTenantsTenantIdAccountsIndexRoute;
+  '/tenants/$tenantId/lists/': typeof SignedInTenantsTenantIdListsIndexRoute;
   '/tenants/$tenantId/accounts/$appid/batches': typeof SignedInTenantsTenantIdAccountsAppidBatchesRoute;
   '/tenants/$tenantId/accounts/$appid/blacklist': typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
   '/tenants/$tenantId/accounts/$appid/drift': typeof SignedInTenantsTenantIdAccountsAppidDriftRoute;
+  '/tenants/$tenantId/accounts/$appid/followers': typeof SignedInTenantsTenantIdAccountsAppidFollowersRoute;
   '/tenants/$tenantId/accounts/$appid/work': typeof SignedInTenantsTenantIdAccountsAppidWorkRoute;
 }
 export interface FileRoutesByTo {
@@ -117,11 +157,16 @@ export interface FileRoutesByTo {
   '/': typeof SignedInIndexRoute;
   '/tenants/$tenantId/alerts': typeof SignedInTenantsTenantIdAlertsRoute;
   '/tenants/$tenantId/batches': typeof SignedInTenantsTenantIdBatchesRoute;
+  '/tenants/$tenantId/followers': typeof SignedInTenantsTenantIdFollowersRoute;
+  '/tenants/$tenantId/people': typeof SignedInTenantsTenantIdPeopleRoute;
   '/tenants/$tenantId/settings': typeof SignedInTenantsTenantIdSettingsRoute;
+  '/tenants/$tenantId/lists/$listId': typeof SignedInTenantsTenantIdListsListIdRoute;
   '/tenants/$tenantId/accounts': typeof SignedInTenantsTenantIdAccountsIndexRoute;
+  '/tenants/$tenantId/lists': typeof SignedInTenantsTenantIdListsIndexRoute;
   '/tenants/$tenantId/accounts/$appid/batches': typeof SignedInTenantsTenantIdAccountsAppidBatchesRoute;
   '/tenants/$tenantId/accounts/$appid/blacklist': typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
   '/tenants/$tenantId/accounts/$appid/drift': typeof SignedInTenantsTenantIdAccountsAppidDriftRoute;
+  '/tenants/$tenantId/accounts/$appid/followers': typeof SignedInTenantsTenantIdAccountsAppidFollowersRoute;
   '/tenants/$tenantId/accounts/$appid/work': typeof SignedInTenantsTenantIdAccountsAppidWorkRoute;
 }
 export interface FileRoutesById {
@@ -133,11 +178,16 @@ export interface FileRoutesById {
   '/_signed-in/': typeof SignedInIndexRoute;
   '/_signed-in/tenants/$tenantId/alerts': typeof SignedInTenantsTenantIdAlertsRoute;
   '/_signed-in/tenants/$tenantId/batches': typeof SignedInTenantsTenantIdBatchesRoute;
+  '/_signed-in/tenants/$tenantId/followers': typeof SignedInTenantsTenantIdFollowersRoute;
+  '/_signed-in/tenants/$tenantId/people': typeof SignedInTenantsTenantIdPeopleRoute;
   '/_signed-in/tenants/$tenantId/settings': typeof SignedInTenantsTenantIdSettingsRoute;
+  '/_signed-in/tenants/$tenantId/lists/$listId': typeof SignedInTenantsTenantIdListsListIdRoute;
   '/_signed-in/tenants/$tenantId/accounts/': typeof SignedInTenantsTenantIdAccountsIndexRoute;
+  '/_signed-in/tenants/$tenantId/lists/': typeof SignedInTenantsTenantIdListsIndexRoute;
   '/_signed-in/tenants/$tenantId/accounts/$appid/batches': typeof SignedInTenantsTenantIdAccountsAppidBatchesRoute;
   '/_signed-in/tenants/$tenantId/accounts/$appid/blacklist': typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
   '/_signed-in/tenants/$tenantId/accounts/$appid/drift': typeof SignedInTenantsTenantIdAccountsAppidDriftRoute;
+  '/_signed-in/tenants/$tenantId/accounts/$appid/followers': typeof SignedInTenantsTenantIdAccountsAppidFollowersRoute;
   '/_signed-in/tenants/$tenantId/accounts/$appid/work': typeof SignedInTenantsTenantIdAccountsAppidWorkRoute;
 }
 export interface FileRouteTypes {
@@ -149,11 +199,16 @@ export interface FileRouteTypes {
     | '/platform'
     | '/tenants/$tenantId/alerts'
     | '/tenants/$tenantId/batches'
+    | '/tenants/$tenantId/followers'
+    | '/tenants/$tenantId/people'
     | '/tenants/$tenantId/settings'
+    | '/tenants/$tenantId/lists/$listId'
     | '/tenants/$tenantId/accounts/'
+    | '/tenants/$tenantId/lists/'
     | '/tenants/$tenantId/accounts/$appid/batches'
     | '/tenants/$tenantId/accounts/$appid/blacklist'
     | '/tenants/$tenantId/accounts/$appid/drift'
+    | '/tenants/$tenantId/accounts/$appid/followers'
     | '/tenants/$tenantId/accounts/$appid/work';
   fileRoutesByTo: FileRoutesByTo;
   to:
@@ -163,11 +218,16 @@ export interface FileRouteTypes {
     | '/'
     | '/tenants/$tenantId/alerts'
     | '/tenants/$tenantId/batches'
+    | '/tenants/$tenantId/followers'
+    | '/tenants/$tenantId/people'
     | '/tenants/$tenantId/settings'
+    | '/tenants/$tenantId/lists/$listId'
     | '/tenants/$tenantId/accounts'
+    | '/tenants/$tenantId/lists'
     | '/tenants/$tenantId/accounts/$appid/batches'
     | '/tenants/$tenantId/accounts/$appid/blacklist'
     | '/tenants/$tenantId/accounts/$appid/drift'
+    | '/tenants/$tenantId/accounts/$appid/followers'
     | '/tenants/$tenantId/accounts/$appid/work';
   id:
     | '__root__'
@@ -178,11 +238,16 @@ export interface FileRouteTypes {
     | '/_signed-in/'
     | '/_signed-in/tenants/$tenantId/alerts'
     | '/_signed-in/tenants/$tenantId/batches'
+    | '/_signed-in/tenants/$tenantId/followers'
+    | '/_signed-in/tenants/$tenantId/people'
     | '/_signed-in/tenants/$tenantId/settings'
+    | '/_signed-in/tenants/$tenantId/lists/$listId'
     | '/_signed-in/tenants/$tenantId/accounts/'
+    | '/_signed-in/tenants/$tenantId/lists/'
     | '/_signed-in/tenants/$tenantId/accounts/$appid/batches'
     | '/_signed-in/tenants/$tenantId/accounts/$appid/blacklist'
     | '/_signed-in/tenants/$tenantId/accounts/$appid/drift'
+    | '/_signed-in/tenants/$tenantId/accounts/$appid/followers'
     | '/_signed-in/tenants/$tenantId/accounts/$appid/work';
   fileRoutesById: FileRoutesById;
 }
@@ -242,6 +307,20 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof SignedInTenantsTenantIdBatchesRouteImport;
       parentRoute: typeof SignedInRoute;
     };
+    '/_signed-in/tenants/$tenantId/followers': {
+      id: '/_signed-in/tenants/$tenantId/followers';
+      path: '/tenants/$tenantId/followers';
+      fullPath: '/tenants/$tenantId/followers';
+      preLoaderRoute: typeof SignedInTenantsTenantIdFollowersRouteImport;
+      parentRoute: typeof SignedInRoute;
+    };
+    '/_signed-in/tenants/$tenantId/people': {
+      id: '/_signed-in/tenants/$tenantId/people';
+      path: '/tenants/$tenantId/people';
+      fullPath: '/tenants/$tenantId/people';
+      preLoaderRoute: typeof SignedInTenantsTenantIdPeopleRouteImport;
+      parentRoute: typeof SignedInRoute;
+    };
     '/_signed-in/tenants/$tenantId/settings': {
       id: '/_signed-in/tenants/$tenantId/settings';
       path: '/tenants/$tenantId/settings';
@@ -254,6 +333,20 @@ declare module '@tanstack/react-router' {
       path: '/tenants/$tenantId/accounts';
       fullPath: '/tenants/$tenantId/accounts/';
       preLoaderRoute: typeof SignedInTenantsTenantIdAccountsIndexRouteImport;
+      parentRoute: typeof SignedInRoute;
+    };
+    '/_signed-in/tenants/$tenantId/lists/': {
+      id: '/_signed-in/tenants/$tenantId/lists/';
+      path: '/tenants/$tenantId/lists';
+      fullPath: '/tenants/$tenantId/lists/';
+      preLoaderRoute: typeof SignedInTenantsTenantIdListsIndexRouteImport;
+      parentRoute: typeof SignedInRoute;
+    };
+    '/_signed-in/tenants/$tenantId/lists/$listId': {
+      id: '/_signed-in/tenants/$tenantId/lists/$listId';
+      path: '/tenants/$tenantId/lists/$listId';
+      fullPath: '/tenants/$tenantId/lists/$listId';
+      preLoaderRoute: typeof SignedInTenantsTenantIdListsListIdRouteImport;
       parentRoute: typeof SignedInRoute;
     };
     '/_signed-in/tenants/$tenantId/accounts/$appid/batches': {
@@ -277,6 +370,13 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof SignedInTenantsTenantIdAccountsAppidDriftRouteImport;
       parentRoute: typeof SignedInRoute;
     };
+    '/_signed-in/tenants/$tenantId/accounts/$appid/followers': {
+      id: '/_signed-in/tenants/$tenantId/accounts/$appid/followers';
+      path: '/tenants/$tenantId/accounts/$appid/followers';
+      fullPath: '/tenants/$tenantId/accounts/$appid/followers';
+      preLoaderRoute: typeof SignedInTenantsTenantIdAccountsAppidFollowersRouteImport;
+      parentRoute: typeof SignedInRoute;
+    };
     '/_signed-in/tenants/$tenantId/accounts/$appid/work': {
       id: '/_signed-in/tenants/$tenantId/accounts/$appid/work';
       path: '/tenants/$tenantId/accounts/$appid/work';
@@ -293,11 +393,16 @@ interface SignedInRouteChildren {
   SignedInIndexRoute: typeof SignedInIndexRoute;
   SignedInTenantsTenantIdAlertsRoute: typeof SignedInTenantsTenantIdAlertsRoute;
   SignedInTenantsTenantIdBatchesRoute: typeof SignedInTenantsTenantIdBatchesRoute;
+  SignedInTenantsTenantIdFollowersRoute: typeof SignedInTenantsTenantIdFollowersRoute;
+  SignedInTenantsTenantIdPeopleRoute: typeof SignedInTenantsTenantIdPeopleRoute;
   SignedInTenantsTenantIdSettingsRoute: typeof SignedInTenantsTenantIdSettingsRoute;
+  SignedInTenantsTenantIdListsListIdRoute: typeof SignedInTenantsTenantIdListsListIdRoute;
   SignedInTenantsTenantIdAccountsIndexRoute: typeof SignedInTenantsTenantIdAccountsIndexRoute;
+  SignedInTenantsTenantIdListsIndexRoute: typeof SignedInTenantsTenantIdListsIndexRoute;
   SignedInTenantsTenantIdAccountsAppidBatchesRoute: typeof SignedInTenantsTenantIdAccountsAppidBatchesRoute;
   SignedInTenantsTenantIdAccountsAppidBlacklistRoute: typeof SignedInTenantsTenantIdAccountsAppidBlacklistRoute;
   SignedInTenantsTenantIdAccountsAppidDriftRoute: typeof SignedInTenantsTenantIdAccountsAppidDriftRoute;
+  SignedInTenantsTenantIdAccountsAppidFollowersRoute: typeof SignedInTenantsTenantIdAccountsAppidFollowersRoute;
   SignedInTenantsTenantIdAccountsAppidWorkRoute: typeof SignedInTenantsTenantIdAccountsAppidWorkRoute;
 }
 
@@ -307,15 +412,23 @@ const SignedInRouteChildren: SignedInRouteChildren = {
   SignedInIndexRoute: SignedInIndexRoute,
   SignedInTenantsTenantIdAlertsRoute: SignedInTenantsTenantIdAlertsRoute,
   SignedInTenantsTenantIdBatchesRoute: SignedInTenantsTenantIdBatchesRoute,
+  SignedInTenantsTenantIdFollowersRoute: SignedInTenantsTenantIdFollowersRoute,
+  SignedInTenantsTenantIdPeopleRoute: SignedInTenantsTenantIdPeopleRoute,
   SignedInTenantsTenantIdSettingsRoute: SignedInTenantsTenantIdSettingsRoute,
+  SignedInTenantsTenantIdListsListIdRoute:
+    SignedInTenantsTenantIdListsListIdRoute,
   SignedInTenantsTenantIdAccountsIndexRoute:
     SignedInTenantsTenantIdAccountsIndexRoute,
+  SignedInTenantsTenantIdListsIndexRoute:
+    SignedInTenantsTenantIdListsIndexRoute,
   SignedInTenantsTenantIdAccountsAppidBatchesRoute:
     SignedInTenantsTenantIdAccountsAppidBatchesRoute,
   SignedInTenantsTenantIdAccountsAppidBlacklistRoute:
     SignedInTenantsTenantIdAccountsAppidBlacklistRoute,
   SignedInTenantsTenantIdAccountsAppidDriftRoute:
     SignedInTenantsTenantIdAccountsAppidDriftRoute,
+  SignedInTenantsTenantIdAccountsAppidFollowersRoute:
+    SignedInTenantsTenantIdAccountsAppidFollowersRoute,
   SignedInTenantsTenantIdAccountsAppidWorkRoute:
     SignedInTenantsTenantIdAccountsAppidWorkRoute,
 };

@@ -3,7 +3,7 @@ import { useTranslation } from 'react-i18next';
 
 const activeOptions = { includeSearch: false };
 
-/** The ways to all pages about one account's blacklist. */
+/** The ways to all pages about one account. */
 export function AccountTabs({ tenantId, appid }: { tenantId: string; appid: string }) {
   const { t } = useTranslation();
   const to = { params: { tenantId, appid }, activeOptions, className: 'nav-link' };
@@ -20,6 +20,9 @@ export function AccountTabs({ tenantId, appid }: { tenantId: string; appid: stri
       </Link>
       <Link to="/tenants/$tenantId/accounts/$appid/work" {...to}>
         {t('tabs.work')}
+      </Link>
+      <Link to="/tenants/$tenantId/accounts/$appid/followers" {...to}>
+        {t('followers.title')}
       </Link>
     </nav>
   );

@@ -2,15 +2,23 @@ import { Alert, Tag } from 'antd';
 import { useTranslation } from 'react-i18next';
 import { maxOpenIds, type PastedOpenIds } from './openids';
 
+interface Props {
+  id: string;
+  counts: PastedOpenIds;
+  kind?: 'openids' | 'unionids';
+  /** How many one request may hold. */
+  limit?: number;
+}
+
 /** What was pasted, counted while it is typed. */
-export function OpenIdCounts({ id, counts }: { id: string; counts: PastedOpenIds }) {
+export function OpenIdCounts({ id, counts, kind = 'openids', limit = maxOpenIds }: Props) {
   const { t, i18n } = useTranslation();
   const number = (count: number) => count.toLocaleString(i18n.language);
   return (
     <div id={id} className="counts" role="status">
       <span className="tags">
         <Tag color={counts.unique > 0 ? 'success' : undefined}>
-          {t('counts.openids', { count: counts.unique, number: number(counts.unique) })}
+          {t(`counts.${kind}`, { count: counts.unique, number: number(counts.unique) })}
         </Tag>
         {counts.duplicates > 0 && (
           <Tag color="warning">{t('counts.duplicates', { count: counts.duplicates, number: number(counts.duplicates) })}</Tag>
@@ -21,7 +29,7 @@ export function OpenIdCounts({ id, counts }: { id: string; counts: PastedOpenIds
         <Alert
           type="warning"
           showIcon
-          title={t('counts.odd')}
+          title={t(kind === 'openids' ? 'counts.odd' : 'counts.oddUnionids')}
           description={counts.odd.map((openid) => (
             <code key={openid} className="odd-openid">
               {openid}
@@ -30,8 +38,8 @@ export function OpenIdCounts({ id, counts }: { id: string; counts: PastedOpenIds
         />
       )}
       {counts.tooLong > 0 && <Alert type="error" showIcon title={t('counts.tooLong', { count: counts.tooLong })} />}
-      {counts.openids.length > maxOpenIds && (
-        <Alert type="error" showIcon title={t('counts.tooMany', { number: number(counts.openids.length), limit: number(maxOpenIds) })} />
+      {counts.openids.length > limit && (
+        <Alert type="error" showIcon title={t('counts.tooMany', { number: number(counts.openids.length), limit: number(limit) })} />
       )}
     </div>
   );

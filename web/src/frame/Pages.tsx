@@ -1,4 +1,5 @@
-import { Link } from '@tanstack/react-router';
+import { Link, useLocation } from '@tanstack/react-router';
+import { useEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { AllOpenAlerts, OpenAlerts } from '../alert/OpenAlerts';
 import type { Me } from '../client';
@@ -15,8 +16,9 @@ const activeOptions = { includeSearch: false };
 export function Pages({ me, tenantId }: Props) {
   const { t } = useTranslation();
   const platform = me.kind === 'platform_key';
+  const nav = useShownLink();
   return (
-    <nav aria-label={t('frame.pages')} className="pages">
+    <nav ref={nav} aria-label={t('frame.pages')} className="pages">
       {tenantId && (
         <>
           <Link to="/tenants/$tenantId/accounts" params={{ tenantId }} activeOptions={activeOptions} className="nav-link">
@@ -24,6 +26,15 @@ export function Pages({ me, tenantId }: Props) {
           </Link>
           <Link to="/tenants/$tenantId/batches" params={{ tenantId }} activeOptions={activeOptions} className="nav-link">
             {t('frame.batches')}
+          </Link>
+          <Link to="/tenants/$tenantId/followers" params={{ tenantId }} activeOptions={activeOptions} className="nav-link">
+            {t('followers.title')}
+          </Link>
+          <Link to="/tenants/$tenantId/people" params={{ tenantId }} activeOptions={activeOptions} className="nav-link">
+            {t('people.title')}
+          </Link>
+          <Link to="/tenants/$tenantId/lists" params={{ tenantId }} activeOptions={activeOptions} className="nav-link">
+            {t('lists.title')}
           </Link>
           <Link to="/tenants/$tenantId/alerts" params={{ tenantId }} activeOptions={activeOptions} className="nav-link">
             {t('frame.alerts')} <OpenAlerts tenantId={tenantId} />
@@ -48,4 +59,17 @@ export function Pages({ me, tenantId }: Props) {
       )}
     </nav>
   );
+}
+
+/** Where not all links fit beside each other, the one of the page on the screen is among those that are seen. */
+function useShownLink() {
+  const nav = useRef<HTMLElement>(null);
+  const page = useLocation({ select: ({ pathname }) => pathname });
+  useEffect(() => {
+    const link = nav.current?.querySelector('.active')?.getBoundingClientRect();
+    if (!nav.current || !link) return;
+    const { left, right } = nav.current.getBoundingClientRect();
+    nav.current.scrollLeft += Math.max(0, link.right - right) - Math.max(0, left - link.left);
+  }, [page]);
+  return nav;
 }

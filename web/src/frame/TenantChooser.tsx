@@ -19,7 +19,14 @@ export function TenantChooser({ me, tenantId }: Props) {
 }
 
 /** The pages that every tenant has: on one of them, choosing another tenant leads to the same of that tenant's. */
-const pages = ['/tenants/$tenantId/batches', '/tenants/$tenantId/alerts', '/tenants/$tenantId/settings'] as const;
+const pages = [
+  '/tenants/$tenantId/batches',
+  '/tenants/$tenantId/alerts',
+  '/tenants/$tenantId/followers',
+  '/tenants/$tenantId/people',
+  '/tenants/$tenantId/lists',
+  '/tenants/$tenantId/settings',
+] as const;
 
 function Chooser({ tenantId }: { tenantId: string | undefined }) {
   const { t } = useTranslation();

@@ -99,6 +99,18 @@ test('What is said of broken tokens, of tickets, by a diagnosis and of openids h
   expect(said.filter((text) => !(text in server.sentences) && !(text in server.patterns))).toEqual([]);
 });
 
+test('What is said of the reading of followers has its Chinese', () => {
+  const said = ['follower/directory.go', 'follower/fail.go', 'follower/read.go'].flatMap((file) =>
+    [
+      ...readFileSync(`../${file}`, 'utf8')
+        .replace(/\/\/.*$/gm, '')
+        .matchAll(/"([A-Z][^"\n]* [^"\n]*\.)"/g),
+    ].map(([, text]) => text ?? ''),
+  );
+  expect(said.length).toBeGreaterThan(5);
+  expect(said.filter((text) => !(text in server.sentences) && !(text in server.patterns))).toEqual([]);
+});
+
 test('Every code of a problem has its Chinese', () => {
   const table = readFileSync('../api/problem.go', 'utf8');
   const codes = [...table.matchAll(/answer\{[\w.]+, "([a-z-]+)"/g)].map(([, code]) => code ?? '');

@@ -5,9 +5,15 @@ import type {
   BatchItem,
   BlacklistEntry,
   Component,
+  Follower,
+  FollowerDirectory,
+  FollowerSync,
   Me,
   PermissionSet,
   Reconciliation,
+  SharedList,
+  SharedPerson,
+  SharedPlace,
   Tenant,
   TokenError,
   TokenHealth,
@@ -198,4 +204,95 @@ export function anItem(values: Partial<BatchItem> = {}): BatchItem {
 
 export function page<T>(...data: T[]): { data: T[]; next_cursor: string | null } {
   return { data, next_cursor: null };
+}
+
+export function aFollower(values: Partial<Follower> = {}): Follower {
+  return {
+    openid: 'oAlice',
+    unionid: '',
+    authorizer_appid: 'wx01',
+    following: true,
+    changed_at: '2026-01-01T00:00:00Z',
+    ...values,
+  };
+}
+
+export function aSync(values: Partial<FollowerSync> = {}): FollowerSync {
+  return {
+    status: 'done',
+    requested_by: 'ops (platform_key)',
+    total: 2_000,
+    read: 2_000,
+    added: 7,
+    removed: 3,
+    paused_until: null,
+    errcode: null,
+    rid: '',
+    error: '',
+    advice: '',
+    asked_at: '2026-01-01T00:00:00Z',
+    started_at: '2026-01-01T00:00:00Z',
+    ended_at: '2026-01-01T00:01:00Z',
+    ...values,
+  };
+}
+
+/** One that is on, and read. */
+export function aDirectory(values: Partial<FollowerDirectory> = {}): FollowerDirectory {
+  return {
+    authorizer_appid: 'wx01',
+    enabled: true,
+    unionids: false,
+    erasing: false,
+    events: true,
+    followers: 2_000,
+    synced_at: '2026-01-01T00:01:00Z',
+    next_sync_at: '2099-01-01T00:00:00Z',
+    changed_at: '2026-01-01T00:00:00Z',
+    changed_by: 'ops (platform_key)',
+    sync: aSync(),
+    ...values,
+  };
+}
+
+/** One that was never turned on. */
+export const noDirectory = aDirectory({
+  enabled: false,
+  followers: null,
+  synced_at: null,
+  next_sync_at: null,
+  changed_at: null,
+  changed_by: '',
+  sync: null,
+});
+
+export function aList(values: Partial<SharedList> = {}): SharedList {
+  return {
+    id: 'l1',
+    name: 'Spammers',
+    reason: 'spam',
+    persons: 2,
+    working: false,
+    created_at: '2026-01-01T00:00:00Z',
+    created_by: 'ops (platform_key)',
+    ...values,
+  };
+}
+
+/** Somebody who is on a list by unionid. */
+export function aPerson(values: Partial<SharedPerson> = {}): SharedPerson {
+  return {
+    id: 'p1',
+    unionid: 'uAlice',
+    appid: null,
+    openid: null,
+    reason: '',
+    added_at: '2026-01-01T00:00:00Z',
+    added_by: 'ops (platform_key)',
+    ...values,
+  };
+}
+
+export function aPlace(values: Partial<SharedPlace> = {}): SharedPlace {
+  return { appid: 'wx01', openid: 'oAlice', state: 'blocked', batch_id: 'b1', errcode: null, rid: '', advice: '', ...values };
 }
