@@ -57,7 +57,8 @@ export async function openPage(browser, url, options) {
     if (/Content Security Policy/i.test(message.text())) troubles.push(message.text());
   });
   page.on('request', (request) => {
-    if (!request.url().startsWith(url) && !request.url().startsWith('data:')) troubles.push(`foreign host: ${request.url()}`);
+    // blob: is a file that the page itself has made.
+    if (![url, 'data:', 'blob:'].some((start) => request.url().startsWith(start))) troubles.push(`foreign host: ${request.url()}`);
   });
   return { page, context, troubles };
 }

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { checkAccessible, checkFits, openBrowser, openPage, picture } from './browser.mjs';
 import { call, startSteward } from './steward.mjs';
+import { workTests } from './work.mjs';
 
 /**
  * @typedef {import('../src/client/types.gen.ts').Tenant} Tenant
@@ -268,6 +269,8 @@ describe('The console', { timeout: 600_000 }, () => {
     for (const openid of openids) await row(openid).getByText('Not blocked').first().waitFor();
   });
 
+  describe('The blacklist of an account', () => workTests(() => ({ page, place: blacklistOf(good), openids, row })));
+
   test('explains a missing permission set, with a connect link', async () => {
     await page.goto(blacklistOf(lacking));
     await page.getByText('has not been granted').waitFor();
@@ -335,6 +338,9 @@ describe('The console', { timeout: 600_000 }, () => {
       ['/alerts', 'all-alerts'],
       ['/platform', 'platform'],
       [`${blacklistOf(good)}?actual=any`, 'blacklist'],
+      [`${accountsOf(good.tenant)}/${good.account.appid}/batches`, 'batches'],
+      [`${accountsOf(good.tenant)}/${good.account.appid}/work`, 'work'],
+      [`/tenants/${good.tenant.id}/batches`, 'all-batches'],
     ])) {
       await page.goto(place);
       await page.locator('tr.ant-table-row').first().waitFor();
@@ -342,6 +348,7 @@ describe('The console', { timeout: 600_000 }, () => {
       await checkAccessible(page);
       await picture(page, `${name}-phone`);
     }
+    await page.goto(blacklistOf(good));
     await page.getByRole('button', { name: '拉黑…', exact: true }).click();
     await page.getByRole('dialog').waitFor();
     await checkFits(page);

@@ -40,7 +40,7 @@ export function EntryTable({ entries, refreshing, selected, empty, onSelect, onS
     {
       key: 'details',
       title: <span className="unseen">{t('blacklist.details')}</span>,
-      width: 84,
+      width: 124,
       render: (_, entry) => details(entry),
     },
   ];

@@ -1,6 +1,6 @@
-import { UploadOutlined } from '@ant-design/icons';
+import { FilterOutlined, UploadOutlined } from '@ant-design/icons';
 import { Button, Segmented } from 'antd';
-import type { ReactNode } from 'react';
+import { useState, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { BlacklistPage } from '../client';
 import type { Answer } from '../file/download';
@@ -8,7 +8,7 @@ import { ExportButton, type FileFormat } from '../file/ExportButton';
 import { SearchBox } from '../paging/SearchBox';
 import { useMay } from '../session/useMe';
 import { MoreFilters } from './MoreFilters';
-import { actualFilters, type ActualFilter, type BlacklistSearch } from './search';
+import { actualFilters, hasMoreFilters, type ActualFilter, type BlacklistSearch } from './search';
 import type { Action } from './useWish';
 
 interface Props {
@@ -26,6 +26,8 @@ interface Props {
 /** What the table shows, how much of it there is, and what can be done. */
 export function EntryToolbar({ search, page, selected, pull, onExport, onImport, onFilter, onClearSelection, onAsk }: Props) {
   const { t, i18n } = useTranslation();
+  const [opened, setOpened] = useState(false);
+  const more = opened || hasMoreFilters(search); // a filter that is set is in sight
   const mayWrite = useMay('blacklist:write');
   const why = mayWrite ? undefined : t('frame.notAllowed');
   return (
@@ -38,6 +40,11 @@ export function EntryToolbar({ search, page, selected, pull, onExport, onImport,
           options={actualFilters.map((value) => ({ value, label: t(`filter.${value}`) }))}
         />
         <SearchBox label={t('blacklist.search')} maxLength={128} value={search.q ?? ''} onSearch={(q) => onFilter({ q: q || undefined })} />
+        {!more && (
+          <Button icon={<FilterOutlined aria-hidden />} aria-expanded={false} onClick={() => setOpened(true)}>
+            {t('moreFilters.show')}
+          </Button>
+        )}
         <div className="toolbar-end">
           <ExportButton label={t('file.exportList')} onExport={onExport} />
           <Button icon={<UploadOutlined aria-hidden />} disabled={!mayWrite} title={why} onClick={onImport}>
@@ -51,7 +58,7 @@ export function EntryToolbar({ search, page, selected, pull, onExport, onImport,
           </Button>
         </div>
       </div>
-      <MoreFilters search={search} onFilter={onFilter} />
+      {more && <MoreFilters search={search} onFilter={onFilter} onClose={() => setOpened(false)} />}
       <div className="toolbar-facts">
         <span role="status">
           {page ? t('blacklist.total', { count: page.total, number: page.total.toLocaleString(i18n.language) }) : '…'}

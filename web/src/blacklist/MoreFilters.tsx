@@ -1,6 +1,4 @@
-import { FilterOutlined } from '@ant-design/icons';
 import { Button, Select } from 'antd';
-import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { SearchBox } from '../paging/SearchBox';
 import { hasMoreFilters, stateFilters, wantFilters, type BlacklistSearch, type StateFilter, type WantFilter } from './search';
@@ -8,22 +6,12 @@ import { hasMoreFilters, stateFilters, wantFilters, type BlacklistSearch, type S
 interface Props {
   search: BlacklistSearch;
   onFilter: (values: Partial<BlacklistSearch>) => void;
+  onClose: () => void;
 }
 
-/** The filters that are wanted less often: behind a button, and in sight as long as one of them is set. */
-export function MoreFilters({ search, onFilter }: Props) {
+/** The filters that are wanted less often. */
+export function MoreFilters({ search, onFilter, onClose }: Props) {
   const { t } = useTranslation();
-  const [opened, setOpened] = useState(false);
-  const set = hasMoreFilters(search);
-  if (!opened && !set) {
-    return (
-      <div>
-        <Button size="small" icon={<FilterOutlined aria-hidden />} aria-expanded={false} onClick={() => setOpened(true)}>
-          {t('moreFilters.show')}
-        </Button>
-      </div>
-    );
-  }
   return (
     <div className="toolbar" role="group" aria-label={t('moreFilters.label')}>
       <SearchBox
@@ -58,8 +46,8 @@ export function MoreFilters({ search, onFilter }: Props) {
         type="link"
         className="flush"
         onClick={() => {
-          setOpened(false);
-          if (set) onFilter({ reason: undefined, by: undefined, want: undefined, state: undefined });
+          onClose();
+          if (hasMoreFilters(search)) onFilter({ reason: undefined, by: undefined, want: undefined, state: undefined });
         }}
       >
         {t('moreFilters.clear')}

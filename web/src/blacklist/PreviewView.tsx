@@ -1,4 +1,5 @@
 import { Alert } from 'antd';
+import { useEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Malformed, Misplaced, Preview, PreviewCounts } from '../client';
 import { useAccountName } from './useAccount';
@@ -25,9 +26,12 @@ export function PreviewView({ preview, tenantId }: { preview: Preview; tenantId:
   const { t, i18n } = useTranslation();
   const { counts, action, elsewhere, malformed } = preview;
   const number = (count: number) => count.toLocaleString(i18n.language);
+  const view = useRef<HTMLDivElement>(null);
+  // It comes below the form, perhaps out of sight.
+  useEffect(() => view.current?.scrollIntoView({ block: 'nearest' }), []);
   const troubled = counts.belongs_elsewhere > 0 || counts.malformed > 0;
   return (
-    <div role="status">
+    <div role="status" ref={view}>
       <Alert
         type={troubled ? 'warning' : 'info'}
         showIcon

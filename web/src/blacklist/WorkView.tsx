@@ -5,11 +5,11 @@ import { Facts } from '../frame/Facts';
 import { ProblemAlert } from '../problem/ProblemAlert';
 import { RelativeTime } from '../time/RelativeTime';
 import { useWork } from './useWork';
-import { HoldButton, ResumeButton } from './WorkButtons';
+import { HoldButton } from './WorkButtons';
 
 const colors = { idle: undefined, running: 'processing', paused: 'warning', held: 'error' } as const;
 
-/** How the work stands, and the way to stop it or to let it go on. What keeps it is said above all pages of the account. */
+/** How the work stands, and the way to stop it. What keeps it, and the way to let it go on, stands above all pages of the account. */
 export function WorkView({ tenantId, appid }: { tenantId: string; appid: string }) {
   const { t } = useTranslation();
   const work = useWork(tenantId, appid);
@@ -30,10 +30,11 @@ function State({ work, tenantId, appid }: { work: BlacklistWork; tenantId: strin
         <span>{t(`work.meaning.${work.status}`)}</span>
       </div>
       <Facts facts={[[t('work.synced'), work.synced_at && <RelativeTime at={work.synced_at} tabStop />]]} />
-      <div className="batch-actions">
-        {work.status !== 'held' && <HoldButton tenantId={tenantId} appid={appid} />}
-        {(work.status === 'held' || work.status === 'paused') && <ResumeButton tenantId={tenantId} appid={appid} />}
-      </div>
+      {work.status !== 'held' && (
+        <div>
+          <HoldButton tenantId={tenantId} appid={appid} />
+        </div>
+      )}
     </div>
   );
 }

@@ -26,6 +26,7 @@ vi.stubGlobal('matchMedia', (media: string) => ({
   removeListener: vi.fn(),
 }));
 window.scrollTo = vi.fn();
+Element.prototype.scrollIntoView = vi.fn();
 // jsdom logs "not implemented" for pseudo-elements, whose styles antd measures the scroll bar with.
 const ofElement = window.getComputedStyle.bind(window);
 window.getComputedStyle = (element) => ofElement(element);
