@@ -20,6 +20,8 @@ function aWork(values: Partial<BlacklistWork> = {}): BlacklistWork {
     rid: '',
     advice: '',
     synced_at: '2026-01-01T00:00:00Z',
+    paused_batches: 0,
+    paused: [],
     ...values,
   };
 }

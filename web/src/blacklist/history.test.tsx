@@ -18,6 +18,7 @@ function anEvent(values: Partial<HistoryEvent> = {}): HistoryEvent {
     until: null,
     by: 'lotus-crm (tenant_key)',
     batch_id: 'b0',
+    list_id: null,
     errcode: null,
     rid: '',
     advice: '',
