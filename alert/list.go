@@ -83,21 +83,15 @@ func (s *Service) ListAll(ctx context.Context, p tenant.Principal, params ListPa
 }
 
 func (s *Service) list(ctx context.Context, where string, args pgx.NamedArgs, params ListParams) (Page, error) {
-	before, err := tenant.DecodeCursor(params.Cursor, 1)
+	before, err := tenant.DecodeIDCursor(params.Cursor)
 	if err != nil {
 		return Page{}, err
-	}
-	args["before"] = nil
-	if before[0] != "" {
-		if args["before"], err = uuid.Parse(before[0]); err != nil {
-			return Page{}, tenant.ErrInvalidCursor
-		}
 	}
 	limit := DefaultLimit
 	if params.Limit > 0 {
 		limit = min(params.Limit, MaxLimit)
 	}
-	args["open"], args["limit"] = params.Open, limit+1
+	args["open"], args["before"], args["limit"] = params.Open, before, limit+1
 	rows, err := s.pool.Query(ctx, `
 		SELECT l.id, l.kind, l.component_appid, a.tenant_id, coalesce(a.appid, ''), coalesce(a.nick_name, ''),
 			l.raised_at, l.last_seen_at, l.cleared_at, l.errcode, l.message, l.rid, l.advice
@@ -111,10 +105,8 @@ func (s *Service) list(ctx context.Context, where string, args pgx.NamedArgs, pa
 	if err != nil {
 		return Page{}, fmt.Errorf("list alerts: %w", err)
 	}
-	page := Page{Alerts: alerts}
-	if len(alerts) > limit {
-		page.Alerts, page.Next = alerts[:limit], tenant.EncodeCursor(alerts[limit-1].ID.String())
-	}
+	var page Page
+	page.Alerts, page.Next = tenant.CutPage(alerts, limit, func(l Alert) string { return l.ID.String() })
 	return page, nil
 }
 

@@ -179,20 +179,14 @@ func (s *Service) ListConnectLinks(ctx context.Context, p tenant.Principal, tena
 	if err := p.Authorize(tenantID, tenant.ConnectLinksWrite); err != nil {
 		return ConnectLinkPage{}, err
 	}
-	cursor, err := tenant.DecodeCursor(params.Cursor, 1)
+	before, err := tenant.DecodeIDCursor(params.Cursor)
 	if err != nil {
 		return ConnectLinkPage{}, err
-	}
-	before := uuid.Max
-	if cursor[0] != "" {
-		if before, err = uuid.Parse(cursor[0]); err != nil {
-			return ConnectLinkPage{}, tenant.ErrInvalidCursor
-		}
 	}
 	if err := tenant.Exists(ctx, s.pool, tenantID); err != nil {
 		return ConnectLinkPage{}, err
 	}
-	rows, err := s.pool.Query(ctx, selectLinks+` WHERE l.tenant_id = $1 AND l.id < $2 ORDER BY l.id DESC LIMIT $3`,
+	rows, err := s.pool.Query(ctx, selectLinks+` WHERE l.tenant_id = $1 AND ($2::uuid IS NULL OR l.id < $2) ORDER BY l.id DESC LIMIT $3`,
 		tenantID, before, params.limit()+1)
 	if err != nil {
 		return ConnectLinkPage{}, fmt.Errorf("list connect links: %w", err)
@@ -201,13 +195,12 @@ func (s *Service) ListConnectLinks(ctx context.Context, p tenant.Principal, tena
 	if err != nil {
 		return ConnectLinkPage{}, fmt.Errorf("list connect links: %w", err)
 	}
-	page := ConnectLinkPage{Links: make([]ConnectLink, len(found))}
+	links := make([]ConnectLink, len(found))
 	for i := range found {
-		page.Links[i] = found[i].ConnectLink
+		links[i] = found[i].ConnectLink
 	}
-	if limit := params.limit(); len(found) > limit {
-		page.Links, page.Next = page.Links[:limit], tenant.EncodeCursor(page.Links[limit-1].ID.String())
-	}
+	var page ConnectLinkPage
+	page.Links, page.Next = tenant.CutPage(links, params.limit(), func(l ConnectLink) string { return l.ID.String() })
 	return page, nil
 }
 

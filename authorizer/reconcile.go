@@ -128,18 +128,13 @@ func (s *Service) Reconciliations(ctx context.Context, p tenant.Principal, compo
 	if _, err := s.components.Get(ctx, p, componentAppID); err != nil {
 		return ReconciliationPage{}, err
 	}
-	before, err := tenant.DecodeCursor(params.Cursor, 1)
+	before, err := tenant.DecodeIDCursor(params.Cursor)
 	if err != nil {
 		return ReconciliationPage{}, err
 	}
-	last := uuid.Max
-	if before[0] != "" {
-		if last, err = uuid.Parse(before[0]); err != nil {
-			return ReconciliationPage{}, tenant.ErrInvalidCursor
-		}
-	}
 	limit := params.limit()
-	rows, err := s.pool.Query(ctx, selectReconciliations+` WHERE component_appid = $1 AND id < $2 ORDER BY id DESC LIMIT $3`, componentAppID, last, limit+1)
+	rows, err := s.pool.Query(ctx, selectReconciliations+` WHERE component_appid = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3`,
+		componentAppID, before, limit+1)
 	if err != nil {
 		return ReconciliationPage{}, fmt.Errorf("list reconciliations: %w", err)
 	}
@@ -147,10 +142,8 @@ func (s *Service) Reconciliations(ctx context.Context, p tenant.Principal, compo
 	if err != nil {
 		return ReconciliationPage{}, fmt.Errorf("list reconciliations: %w", err)
 	}
-	page := ReconciliationPage{Reconciliations: found}
-	if len(found) > limit {
-		page.Reconciliations, page.Next = found[:limit], tenant.EncodeCursor(found[limit-1].ID.String())
-	}
+	var page ReconciliationPage
+	page.Reconciliations, page.Next = tenant.CutPage(found, limit, func(r Reconciliation) string { return r.ID.String() })
 	return page, nil
 }
 

@@ -99,7 +99,7 @@ func (s *Service) ListBatches(ctx context.Context, p tenant.Principal, tenantID 
 	if err := p.Authorize(tenantID, tenant.BlacklistRead); err != nil {
 		return BatchPage{}, err
 	}
-	before, err := decodeID(params.Cursor)
+	before, err := tenant.DecodeIDCursor(params.Cursor)
 	if err != nil {
 		return BatchPage{}, err
 	}
@@ -126,11 +126,8 @@ func (s *Service) ListBatches(ctx context.Context, p tenant.Principal, tenantID 
 	if err != nil {
 		return BatchPage{}, fmt.Errorf("list batches: %w", err)
 	}
-	page := BatchPage{Batches: batches}
-	if n := limited(params.Limit); len(batches) > n {
-		page.Batches = batches[:n]
-		page.Next = tenant.EncodeCursor(batches[n-1].ID.String())
-	}
+	var page BatchPage
+	page.Batches, page.Next = tenant.CutPage(batches, limited(params.Limit), func(b Batch) string { return b.ID.String() })
 	return page, nil
 }
 
@@ -268,17 +265,4 @@ func limited(limit int) int {
 		return byDefault
 	}
 	return min(limit, most)
-}
-
-// decodeID reads the cursor of a list sorted by id; nil is the first page.
-func decodeID(cursor string) (*uuid.UUID, error) {
-	parts, err := tenant.DecodeCursor(cursor, 1)
-	if err != nil || parts[0] == "" {
-		return nil, err
-	}
-	id, err := uuid.Parse(parts[0])
-	if err != nil {
-		return nil, tenant.ErrInvalidCursor
-	}
-	return &id, nil
 }

@@ -47,7 +47,7 @@ func (s *Service) History(ctx context.Context, p tenant.Principal, tenantID uuid
 	if err := p.Authorize(tenantID, tenant.BlacklistRead); err != nil {
 		return History{}, err
 	}
-	before, err := decodeID(params.Cursor)
+	before, err := tenant.DecodeIDCursor(params.Cursor)
 	if err != nil {
 		return History{}, err
 	}
@@ -73,11 +73,8 @@ func (s *Service) History(ctx context.Context, p tenant.Principal, tenantID uuid
 	if err != nil {
 		return History{}, fmt.Errorf("history: %w", err)
 	}
-	page := History{Events: events}
-	if len(events) > limit {
-		page.Events = events[:limit]
-		page.Next = tenant.EncodeCursor(events[limit-1].BatchID.String())
-	}
+	var page History
+	page.Events, page.Next = tenant.CutPage(events, limit, func(e Event) string { return e.BatchID.String() })
 	return page, nil
 }
 

@@ -256,10 +256,11 @@ func readPage(ctx context.Context, tx pgx.Tx, where string, args pgx.NamedArgs, 
 		return nil, "", err
 	}
 	entries, err := pgx.CollectRows(rows, scanEntry)
-	if err != nil || len(entries) <= limit {
-		return entries, "", err
+	if err != nil {
+		return nil, "", err
 	}
-	return entries[:limit], tenant.EncodeCursor(entries[limit-1].OpenID), nil
+	page, next := tenant.CutPage(entries, limit, func(e Entry) string { return e.OpenID })
+	return page, next, nil
 }
 
 const entryColumns = `openid, coalesce(want, ''), coalesce(actual, ''), actual_at, pending, reason, note, want_until, wanted_by, wanted_at, batch_id, errcode, rid`

@@ -226,10 +226,8 @@ func (s *Service) List(ctx context.Context, p tenant.Principal, tenantID uuid.UU
 	if err != nil {
 		return Page{}, err
 	}
-	page := Page{Followers: found, SyncedAt: d.SyncedAt}
-	if len(found) > limit {
-		page.Followers, page.Next = found[:limit], tenant.EncodeCursor(found[limit-1].OpenID)
-	}
+	page := Page{SyncedAt: d.SyncedAt}
+	page.Followers, page.Next = tenant.CutPage(found, limit, func(f Follower) string { return f.OpenID })
 	return page, nil
 }
 

@@ -133,7 +133,7 @@ func (s *Service) Lists(ctx context.Context, p tenant.Principal, tenantID uuid.U
 	if err := s.allowed(ctx, p, tenantID, tenant.BlacklistRead); err != nil {
 		return Page{}, err
 	}
-	before, err := decodeID(params.Cursor)
+	before, err := tenant.DecodeIDCursor(params.Cursor)
 	if err != nil {
 		return Page{}, err
 	}
@@ -147,24 +147,9 @@ func (s *Service) Lists(ctx context.Context, p tenant.Principal, tenantID uuid.U
 	if err != nil {
 		return Page{}, fmt.Errorf("read lists: %w", err)
 	}
-	page := Page{Lists: lists}
-	if len(lists) > limit {
-		page.Lists, page.Next = lists[:limit], tenant.EncodeCursor(lists[limit-1].ID.String())
-	}
+	var page Page
+	page.Lists, page.Next = tenant.CutPage(lists, limit, func(l List) string { return l.ID.String() })
 	return page, nil
-}
-
-// decodeID reads the cursor of what is sorted by id; nil is the first page.
-func decodeID(cursor string) (*uuid.UUID, error) {
-	parts, err := tenant.DecodeCursor(cursor, 1)
-	if err != nil || parts[0] == "" {
-		return nil, err
-	}
-	id, err := uuid.Parse(parts[0])
-	if err != nil {
-		return nil, tenant.ErrInvalidCursor
-	}
-	return &id, nil
 }
 
 // Get returns a list, and which of the tenant's accounts it can cover. It fails with [tenant.ErrNotFound] or

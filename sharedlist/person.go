@@ -249,7 +249,7 @@ func (s *Service) Persons(ctx context.Context, p tenant.Principal, tenantID, lis
 	if err := p.Authorize(tenantID, tenant.BlacklistRead); err != nil {
 		return PersonPage{}, err
 	}
-	before, err := decodeID(params.Cursor)
+	before, err := tenant.DecodeIDCursor(params.Cursor)
 	if err != nil {
 		return PersonPage{}, err
 	}
@@ -267,10 +267,8 @@ func (s *Service) Persons(ctx context.Context, p tenant.Principal, tenantID, lis
 	if err != nil {
 		return PersonPage{}, fmt.Errorf("read persons: %w", err)
 	}
-	page := PersonPage{Persons: found}
-	if len(found) > limit {
-		page.Persons, page.Next = found[:limit], tenant.EncodeCursor(found[limit-1].ID.String())
-	}
+	var page PersonPage
+	page.Persons, page.Next = tenant.CutPage(found, limit, func(p Person) string { return p.ID.String() })
 	return page, nil
 }
 

@@ -68,7 +68,7 @@ func (s *Service) ListAudit(ctx context.Context, p Principal, tenantID uuid.UUID
 	if err := p.Authorize(tenantID, AuditRead); err != nil {
 		return AuditPage{}, err
 	}
-	before, err := decodeIDCursor(cursor)
+	before, err := DecodeIDCursor(cursor)
 	if err != nil {
 		return AuditPage{}, err
 	}
@@ -87,11 +87,8 @@ func (s *Service) ListAudit(ctx context.Context, p Principal, tenantID uuid.UUID
 	if err != nil {
 		return AuditPage{}, fmt.Errorf("list audit entries: %w", err)
 	}
-	page := AuditPage{Entries: entries}
-	if len(entries) > limit {
-		page.Entries = entries[:limit]
-		page.Next = EncodeCursor(entries[limit-1].ID.String())
-	}
+	var page AuditPage
+	page.Entries, page.Next = CutPage(entries, limit, func(e AuditEntry) string { return e.ID.String() })
 	return page, nil
 }
 
@@ -110,17 +107,4 @@ func nullable(id uuid.UUID) *uuid.UUID {
 		return nil
 	}
 	return &id
-}
-
-// decodeIDCursor reads the cursor of a list that is sorted by id alone; nil is the first page.
-func decodeIDCursor(cursor string) (*uuid.UUID, error) {
-	parts, err := DecodeCursor(cursor, 1)
-	if err != nil || parts[0] == "" {
-		return nil, err
-	}
-	id, err := uuid.Parse(parts[0])
-	if err != nil {
-		return nil, ErrInvalidCursor
-	}
-	return &id, nil
 }

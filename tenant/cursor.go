@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+
+	"github.com/google/uuid"
 )
 
 // ErrInvalidCursor is returned for a cursor that none of our lists gave out.
@@ -35,4 +37,26 @@ func DecodeCursor(cursor string, n int) ([]string, error) {
 		}
 	}
 	return parts, nil
+}
+
+// DecodeIDCursor unpacks the cursor of a list that goes by id. nil: the first page.
+func DecodeIDCursor(cursor string) (*uuid.UUID, error) {
+	parts, err := DecodeCursor(cursor, 1)
+	if err != nil || parts[0] == "" {
+		return nil, err
+	}
+	id, err := uuid.Parse(parts[0])
+	if err != nil {
+		return nil, ErrInvalidCursor
+	}
+	return &id, nil
+}
+
+// CutPage makes a page of at most limit rows, and the cursor of the next one if there are more. Whoever reads limit rows and one
+// more knows that. key is by what the list goes.
+func CutPage[T any](rows []T, limit int, key func(T) string) (page []T, next string) {
+	if len(rows) <= limit {
+		return rows, ""
+	}
+	return rows[:limit], EncodeCursor(key(rows[limit-1]))
 }

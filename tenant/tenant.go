@@ -191,7 +191,7 @@ func Exists(ctx context.Context, pool *pgxpool.Pool, id uuid.UUID) error {
 
 // List returns the tenants that p may see, oldest first: all of them for the platform, its own for a tenant.
 func (s *Service) List(ctx context.Context, p Principal, limit int, cursor string) (Page, error) {
-	after, err := decodeIDCursor(cursor)
+	after, err := DecodeIDCursor(cursor)
 	if err != nil {
 		return Page{}, err
 	}
@@ -210,11 +210,8 @@ func (s *Service) List(ctx context.Context, p Principal, limit int, cursor strin
 	if err != nil {
 		return Page{}, fmt.Errorf("list tenants: %w", err)
 	}
-	page := Page{Tenants: tenants}
-	if len(tenants) > limit {
-		page.Tenants = tenants[:limit]
-		page.Next = EncodeCursor(tenants[limit-1].ID.String())
-	}
+	var page Page
+	page.Tenants, page.Next = CutPage(tenants, limit, func(t Tenant) string { return t.ID.String() })
 	return page, nil
 }
 
