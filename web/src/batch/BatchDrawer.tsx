@@ -6,6 +6,7 @@ import type { Batch, Outcome } from '../client';
 import { getBatchOptions, listBatchItemsQueryKey } from '../client/@tanstack/react-query.gen';
 import { Actor } from '../frame/Actor';
 import { Facts } from '../frame/Facts';
+import { Note } from '../frame/Note';
 import { ServerText } from '../i18n/ServerText';
 import { ProblemAlert } from '../problem/ProblemAlert';
 import { RelativeTime } from '../time/RelativeTime';
@@ -94,6 +95,7 @@ function BatchFacts({ batch, onShow }: { batch: Batch; onShow: (batchId: string)
         [t('batch.ended'), batch.ended_at && <RelativeTime at={batch.ended_at} tabStop />],
         [t('batch.until'), batch.until && <RelativeTime at={batch.until} tabStop />],
         [t('batch.reason'), batch.reason],
+        [t('wish.note'), batch.note && <Note>{batch.note}</Note>],
         [t('batch.retryOf'), batch.retry_of && <EarlierBatch id={batch.retry_of} onShow={onShow} />],
         [t('batch.undoOf'), batch.undo_of && <EarlierBatch id={batch.undo_of} onShow={onShow} />],
       ]}

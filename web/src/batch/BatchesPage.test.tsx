@@ -178,6 +178,22 @@ describe('A batch', () => {
     expect(await screen.findByRole('button', { name: 'Undo…' })).toBeDisabled();
   });
 
+  test('shows what was noted about all of it', async () => {
+    stewardWith({ note: 'Three complaints in May.' });
+    open(`${ofAccount}?batch=b1`);
+    expect(await screen.findByText('Three complaints in May.')).toBeVisible();
+  });
+
+  test('shows the reason and the note that an openid has of its own', async () => {
+    const words = { reason: 'spam', note: 'From the spring audit.' };
+    stewardWith(words, {
+      [`${list}/b1/items`]: page(anItem(words), anItem({ ...words, openid: 'oBob', reason: 'insults', note: 'See ticket 4711.' })),
+    });
+    open(`${ofAccount}?batch=b1`);
+    expect((await screen.findByText('oBob')).closest('tr')).toHaveTextContent(/insults.*See ticket 4711\./);
+    expect(screen.getByText('oAlice').closest('tr')).not.toHaveTextContent(/spam|audit/);
+  });
+
   test('is exported as its outcomes are filtered', async () => {
     const saved = savedFiles();
     const route = `${list}/b1/items/export`;

@@ -7,6 +7,7 @@ import type { HistoryEvent } from '../client';
 import { listHistoryOptions } from '../client/@tanstack/react-query.gen';
 import { Actor } from '../frame/Actor';
 import { Facts } from '../frame/Facts';
+import { Note } from '../frame/Note';
 import { CursorPager } from '../paging/CursorPager';
 import { ProblemAlert } from '../problem/ProblemAlert';
 import { Refusal } from '../problem/Refusal';
@@ -74,6 +75,7 @@ function Event({ event, onShowBatch }: { event: HistoryEvent; onShowBatch: (id: 
         facts={[
           [t('history.by'), <Actor by={event.by} />],
           [t('history.reason'), event.reason],
+          [t('wish.note'), event.note && <Note>{event.note}</Note>],
           [t('history.until'), event.until && <RelativeTime at={event.until} tabStop />],
           [t('history.ended'), event.ended_at && <RelativeTime at={event.ended_at} tabStop />],
         ]}

@@ -96,6 +96,12 @@ describe('The history of an openid', () => {
     expect(first).toHaveTextContent(/Block.*Done.*lotus-crm.*spam/);
   });
 
+  test('tells what was noted', async () => {
+    steward({ [route]: page(anEvent({ note: 'Three complaints in May.' })) });
+    open(`${place}?history=oAlice`);
+    expect(await screen.findByText('Three complaints in May.')).toBeVisible();
+  });
+
   test('leads to the batch', async () => {
     steward({
       [route]: page(anEvent()),
