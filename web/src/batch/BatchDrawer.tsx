@@ -1,19 +1,19 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { Alert, Button, Drawer, Skeleton } from 'antd';
+import { Button, Drawer, Skeleton } from 'antd';
 import { useEffect, useState } from 'react';
-import { Trans, useTranslation } from 'react-i18next';
+import { useTranslation } from 'react-i18next';
 import type { Batch, Outcome } from '../client';
 import { getBatchOptions, listBatchItemsQueryKey } from '../client/@tanstack/react-query.gen';
 import { Actor } from '../frame/Actor';
 import { Facts } from '../frame/Facts';
 import { Note } from '../frame/Note';
-import { ServerText } from '../i18n/ServerText';
 import { ProblemAlert } from '../problem/ProblemAlert';
 import { RelativeTime } from '../time/RelativeTime';
 import { hasEnded } from './batch';
 import { BatchActions } from './BatchActions';
 import { BatchItems } from './BatchItems';
 import { BatchProgress } from './BatchProgress';
+import { Paused } from './Paused';
 
 interface Props {
   tenantId: string;
@@ -50,7 +50,6 @@ export function BatchDrawer({ tenantId, batchId, onClose, onProgress, onShow }: 
 type ViewProps = Pick<Props, 'tenantId' | 'onProgress' | 'onShow'> & { batch: Batch };
 
 function BatchView({ batch, tenantId, onProgress, onShow }: ViewProps) {
-  const { t } = useTranslation();
   const queryClient = useQueryClient();
   const [outcome, setOutcome] = useState<Outcome>();
   const { id, status } = batch;
@@ -63,21 +62,7 @@ function BatchView({ batch, tenantId, onProgress, onShow }: ViewProps) {
   return (
     <div className="stack-wide">
       <BatchProgress batch={batch} />
-      {batch.status === 'paused' && (
-        <Alert
-          type="warning"
-          showIcon
-          title={
-            <>
-              {t('batch.paused')}{' '}
-              {batch.paused_until && (
-                <Trans i18nKey="batch.resumes" components={{ at: <RelativeTime at={batch.paused_until} tabStop /> }} />
-              )}
-            </>
-          }
-          description={<ServerText>{batch.pause_reason}</ServerText>}
-        />
-      )}
+      {batch.status === 'paused' && <Paused batch={batch} />}
       <BatchFacts batch={batch} onShow={onShow} />
       <BatchActions tenantId={tenantId} batch={batch} onChanged={onProgress} onShow={onShow} />
       <BatchItems tenantId={tenantId} batch={batch} outcome={outcome} onOutcome={setOutcome} />
