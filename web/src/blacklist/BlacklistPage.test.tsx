@@ -72,6 +72,12 @@ describe('The blacklist', () => {
     expect(screen.getByRole('heading', { name: 'Lotus Blacklist' })).toBeVisible();
   });
 
+  test('says that there are more than were counted', async () => {
+    steward({ [list]: { ...entries(anEntry()), total: 10_000, total_is_at_least: true } });
+    open(`${place}?reason=spam`);
+    expect(await screen.findByText('more than 10,000 openids')).toBeVisible();
+  });
+
   test('shows what was noted about an entry', async () => {
     steward({ [list]: entries(anEntry({ note: 'Three complaints in May.' })) });
     open(place);
