@@ -8,6 +8,7 @@ import { Actor } from '../frame/Actor';
 import { Facts } from '../frame/Facts';
 import { Note } from '../frame/Note';
 import { ProblemAlert } from '../problem/ProblemAlert';
+import { ListName } from '../sharedlist/ListName';
 import { RelativeTime } from '../time/RelativeTime';
 import { hasEnded } from './batch';
 import { BatchActions } from './BatchActions';
@@ -63,14 +64,14 @@ function BatchView({ batch, tenantId, onProgress, onShow }: ViewProps) {
     <div className="stack-wide">
       <BatchProgress batch={batch} />
       {batch.status === 'paused' && <Paused batch={batch} />}
-      <BatchFacts batch={batch} onShow={onShow} />
+      <BatchFacts tenantId={tenantId} batch={batch} onShow={onShow} />
       <BatchActions tenantId={tenantId} batch={batch} onChanged={onProgress} onShow={onShow} />
       <BatchItems tenantId={tenantId} batch={batch} outcome={outcome} onOutcome={setOutcome} />
     </div>
   );
 }
 
-function BatchFacts({ batch, onShow }: { batch: Batch; onShow: (batchId: string) => void }) {
+function BatchFacts({ tenantId, batch, onShow }: Omit<ViewProps, 'onProgress'>) {
   const { t } = useTranslation();
   return (
     <Facts
@@ -81,6 +82,7 @@ function BatchFacts({ batch, onShow }: { batch: Batch; onShow: (batchId: string)
         [t('batch.until'), batch.until && <RelativeTime at={batch.until} tabStop />],
         [t('batch.reason'), batch.reason],
         [t('wish.note'), batch.note && <Note>{batch.note}</Note>],
+        [t('lists.one'), batch.list_id && <ListName tenantId={tenantId} listId={batch.list_id} />],
         [t('batch.retryOf'), batch.retry_of && <EarlierBatch id={batch.retry_of} onShow={onShow} />],
         [t('batch.undoOf'), batch.undo_of && <EarlierBatch id={batch.undo_of} onShow={onShow} />],
       ]}

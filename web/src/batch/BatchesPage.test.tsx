@@ -1,7 +1,7 @@
 import { screen, waitFor, within } from '@testing-library/react';
 import { describe, expect, test } from 'vitest';
 import type { Batch } from '../client';
-import { aBatch, anAccount, anItem, page, platform, tenant } from '../testing/facts';
+import { aBatch, aList, anAccount, anItem, page, platform, tenant } from '../testing/facts';
 import { dialogOf, open } from '../testing/open';
 import { savedFiles } from '../testing/saved';
 import { FakeSteward, file, noAnswer, refuse } from '../testing/steward';
@@ -226,6 +226,18 @@ describe('A batch', () => {
     );
     open(`${ofAccount}?batch=b1`);
     expect(await screen.findByRole('button', { name: 'Undo…' })).toBeDisabled();
+  });
+
+  test('leads to the shared list that asked for it', async () => {
+    stewardWith({ list_id: 'l1' }, { 'GET /v1/tenants/t1/lists/l1': { list: aList(), accounts: [] } });
+    open(`${ofAccount}?batch=b1`);
+    expect(await screen.findByRole('link', { name: 'Spammers' })).toHaveAttribute('href', '/tenants/t1/lists/l1');
+  });
+
+  test('says of a shared list that is gone that it was deleted', async () => {
+    stewardWith({ list_id: 'l1' }, { 'GET /v1/tenants/t1/lists/l1': refuse(404, 'not-found') });
+    open(`${ofAccount}?batch=b1`);
+    expect(await screen.findByText('One that has been deleted')).toBeVisible();
   });
 
   test('shows what was noted about all of it', async () => {
