@@ -5,12 +5,13 @@ import type { Batch } from '../client';
 import { useMay } from '../session/useMe';
 import { hasEnded } from './batch';
 import { CancelDialog } from './CancelDialog';
+import { PauseDialog } from './PauseDialog';
 import { SequelDialog, type Sequel } from './SequelDialog';
 
 interface Props {
   tenantId: string;
   batch: Batch;
-  /** It has been cancelled, or has got a sequel. */
+  /** It has been cancelled, paused or resumed, or has got a sequel. */
   onChanged: () => void;
   onShow: (batchId: string) => void;
 }
@@ -19,14 +20,20 @@ interface Props {
 export function BatchActions({ tenantId, batch, onChanged, onShow }: Props) {
   const { t, i18n } = useTranslation();
   const mayWrite = useMay('blacklist:write');
-  const [asking, setAsking] = useState<'cancel' | Sequel>();
+  const [asking, setAsking] = useState<'cancel' | 'pause' | 'resume' | Sequel>();
   const ended = hasEnded(batch);
   const { failed, done } = batch.counts;
+  const change = batch.paused_at === null ? 'pause' : 'resume';
   if (ended && failed === 0 && done === 0) return null;
   const common = { disabled: !mayWrite, title: mayWrite ? undefined : t('frame.notAllowed') };
   const close = () => setAsking(undefined);
   return (
     <div className="batch-actions">
+      {!ended && (
+        <Button {...common} onClick={() => setAsking(change)}>
+          {t(`batchAction.${change}`)}
+        </Button>
+      )}
       {!ended && (
         <Button {...common} danger onClick={() => setAsking('cancel')}>
           {t('batchAction.cancel')}
@@ -43,6 +50,9 @@ export function BatchActions({ tenantId, batch, onChanged, onShow }: Props) {
         </Button>
       )}
       {asking === 'cancel' && <CancelDialog tenantId={tenantId} batch={batch} onDone={onChanged} onClose={close} />}
+      {(asking === 'pause' || asking === 'resume') && (
+        <PauseDialog change={asking} tenantId={tenantId} batch={batch} onDone={onChanged} onClose={close} />
+      )}
       {(asking === 'retry' || asking === 'undo') && (
         <SequelDialog
           sequel={asking}

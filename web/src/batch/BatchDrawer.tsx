@@ -1,18 +1,20 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { Alert, Button, Drawer, Skeleton } from 'antd';
+import { Button, Drawer, Skeleton } from 'antd';
 import { useEffect, useState } from 'react';
-import { Trans, useTranslation } from 'react-i18next';
+import { useTranslation } from 'react-i18next';
 import type { Batch, Outcome } from '../client';
 import { getBatchOptions, listBatchItemsQueryKey } from '../client/@tanstack/react-query.gen';
 import { Actor } from '../frame/Actor';
 import { Facts } from '../frame/Facts';
-import { ServerText } from '../i18n/ServerText';
+import { Note } from '../frame/Note';
 import { ProblemAlert } from '../problem/ProblemAlert';
+import { ListName } from '../sharedlist/ListName';
 import { RelativeTime } from '../time/RelativeTime';
 import { hasEnded } from './batch';
 import { BatchActions } from './BatchActions';
 import { BatchItems } from './BatchItems';
 import { BatchProgress } from './BatchProgress';
+import { Paused } from './Paused';
 
 interface Props {
   tenantId: string;
@@ -49,7 +51,6 @@ export function BatchDrawer({ tenantId, batchId, onClose, onProgress, onShow }: 
 type ViewProps = Pick<Props, 'tenantId' | 'onProgress' | 'onShow'> & { batch: Batch };
 
 function BatchView({ batch, tenantId, onProgress, onShow }: ViewProps) {
-  const { t } = useTranslation();
   const queryClient = useQueryClient();
   const [outcome, setOutcome] = useState<Outcome>();
   const { id, status } = batch;
@@ -62,29 +63,15 @@ function BatchView({ batch, tenantId, onProgress, onShow }: ViewProps) {
   return (
     <div className="stack-wide">
       <BatchProgress batch={batch} />
-      {batch.status === 'paused' && (
-        <Alert
-          type="warning"
-          showIcon
-          title={
-            <>
-              {t('batch.paused')}{' '}
-              {batch.paused_until && (
-                <Trans i18nKey="batch.resumes" components={{ at: <RelativeTime at={batch.paused_until} tabStop /> }} />
-              )}
-            </>
-          }
-          description={<ServerText>{batch.pause_reason}</ServerText>}
-        />
-      )}
-      <BatchFacts batch={batch} onShow={onShow} />
+      {batch.status === 'paused' && <Paused batch={batch} />}
+      <BatchFacts tenantId={tenantId} batch={batch} onShow={onShow} />
       <BatchActions tenantId={tenantId} batch={batch} onChanged={onProgress} onShow={onShow} />
       <BatchItems tenantId={tenantId} batch={batch} outcome={outcome} onOutcome={setOutcome} />
     </div>
   );
 }
 
-function BatchFacts({ batch, onShow }: { batch: Batch; onShow: (batchId: string) => void }) {
+function BatchFacts({ tenantId, batch, onShow }: Omit<ViewProps, 'onProgress'>) {
   const { t } = useTranslation();
   return (
     <Facts
@@ -94,6 +81,8 @@ function BatchFacts({ batch, onShow }: { batch: Batch; onShow: (batchId: string)
         [t('batch.ended'), batch.ended_at && <RelativeTime at={batch.ended_at} tabStop />],
         [t('batch.until'), batch.until && <RelativeTime at={batch.until} tabStop />],
         [t('batch.reason'), batch.reason],
+        [t('wish.note'), batch.note && <Note>{batch.note}</Note>],
+        [t('lists.one'), batch.list_id && <ListName tenantId={tenantId} listId={batch.list_id} />],
         [t('batch.retryOf'), batch.retry_of && <EarlierBatch id={batch.retry_of} onShow={onShow} />],
         [t('batch.undoOf'), batch.undo_of && <EarlierBatch id={batch.undo_of} onShow={onShow} />],
       ]}

@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { exportBatchItems, type Batch, type BatchItem, type Outcome } from '../client';
 import { listBatchItemsOptions } from '../client/@tanstack/react-query.gen';
 import { ExportButton } from '../file/ExportButton';
+import { Note } from '../frame/Note';
 import { useNarrow } from '../frame/useNarrow';
 import { CursorPager } from '../paging/CursorPager';
 import { ProblemAlert } from '../problem/ProblemAlert';
@@ -56,6 +57,7 @@ export function BatchItems({ tenantId, batch, outcome, onOutcome }: Props) {
       {items.isError && <ProblemAlert problem={items.error} onRetry={() => void items.refetch()} />}
       {!(items.isError && !items.data) && (
         <ItemTable
+          batch={batch}
           items={items.data?.data}
           loading={items.isPending || items.isPlaceholderData}
           empty={<Empty image={Empty.PRESENTED_IMAGE_SIMPLE} description={t('batch.noItems')} />}
@@ -72,13 +74,23 @@ export function BatchItems({ tenantId, batch, outcome, onOutcome }: Props) {
   );
 }
 
-function ItemTable({ items, loading, empty }: { items: BatchItem[] | undefined; loading: boolean; empty: React.ReactNode }) {
+interface TableProps {
+  batch: Batch;
+  items: BatchItem[] | undefined;
+  loading: boolean;
+  empty: React.ReactNode;
+}
+
+function ItemTable({ batch, items, loading, empty }: TableProps) {
   const { t } = useTranslation();
   const narrow = useNarrow();
   const openid = (item: BatchItem) => (
-    <Typography.Text className="mono" copyable={{ text: item.openid }}>
-      {item.openid}
-    </Typography.Text>
+    <div className="stack">
+      <Typography.Text className="mono" copyable={{ text: item.openid }}>
+        {item.openid}
+      </Typography.Text>
+      <OwnWords item={item} batch={batch} />
+    </div>
   );
   const wide: TableColumnsType<BatchItem> = [
     { key: 'openid', title: t('blacklist.openid'), width: 300, render: (_, item) => openid(item) },
@@ -115,5 +127,15 @@ function ItemTable({ items, loading, empty }: { items: BatchItem[] | undefined; 
       pagination={false}
       locale={{ emptyText: items === undefined ? ' ' : empty }}
     />
+  );
+}
+
+/** The reason and the note that an item does not share with its batch, as those of a file may not. */
+function OwnWords({ item, batch }: { item: BatchItem; batch: Batch }) {
+  return (
+    <>
+      {item.reason !== batch.reason && <Note className="small">{item.reason}</Note>}
+      {item.note !== batch.note && <Note className="small quiet">{item.note}</Note>}
+    </>
   );
 }

@@ -83,6 +83,7 @@ function What({ batch }: { batch: Batch }) {
       <strong>{t(`wish.${batch.action}`)}</strong>
       <BatchStatusTag status={batch.status} />
       {batch.retry_of && <Tag>{t('batches.retry')}</Tag>}
+      {batch.list_id && <Tag>{t('lists.one')}</Tag>}
       {batch.undo_of && <Tag>{t('batches.undo')}</Tag>}
     </span>
   );

@@ -1,7 +1,7 @@
 import { screen, waitFor, within } from '@testing-library/react';
 import { describe, expect, test } from 'vitest';
 import type { Batch } from '../client';
-import { aBatch, anAccount, anItem, page, platform, tenant } from '../testing/facts';
+import { aBatch, aList, anAccount, anItem, page, platform, tenant } from '../testing/facts';
 import { dialogOf, open } from '../testing/open';
 import { savedFiles } from '../testing/saved';
 import { FakeSteward, file, noAnswer, refuse } from '../testing/steward';
@@ -9,6 +9,12 @@ import { FakeSteward, file, noAnswer, refuse } from '../testing/steward';
 const ofTenant = '/tenants/t1/batches';
 const ofAccount = '/tenants/t1/accounts/wx01/batches';
 const list = 'GET /v1/tenants/t1/batches';
+const paused = {
+  status: 'paused',
+  pause_reason: 'Paused by ops (platform_key): wrong: list',
+  paused_at: '2026-01-02T00:00:00Z',
+  paused_by: 'ops (platform_key)',
+} as const;
 const none = { total: 0, pending: 0, done: 0, already: 0, failed: 0, superseded: 0, cancelled: 0, skipped: 0 };
 
 function steward(routes: ConstructorParameters<typeof FakeSteward>[0] = {}) {
@@ -109,6 +115,50 @@ describe('A batch', () => {
     expect(fake.callsTo(route)).toHaveLength(1);
   });
 
+  test('under way is paused for a reason, and says by whom and why', async () => {
+    const route = 'POST /v1/tenants/t1/batches/b1/pause';
+    const running = { status: 'running', counts: { ...none, total: 1_005, pending: 1_002, done: 3 } } as const;
+    const fake = stewardWith(running);
+    const { user } = open(`${ofAccount}?batch=b1`);
+    const dialog = await ask(user, 'Pause…', 'Pause this batch?');
+    expect(dialog).toHaveTextContent(/1,002 openids that WeChat has not answered wait until somebody resumes/);
+    await user.type(within(dialog).getByLabelText('Reason'), 'wrong');
+    fake.on(route, () => {
+      const batch = aBatch({ ...running, ...paused });
+      fake.on(`${list}/b1`, batch);
+      return batch;
+    });
+    await user.click(within(dialog).getByRole('button', { name: 'Pause the batch' }));
+    const alert = (await screen.findByText(/Somebody has paused this batch/)).closest('[role=alert]');
+    expect(alert).toHaveTextContent(/Byops.*Since.*ago.*Reasonwrong: list$/);
+    expect(fake.callsTo(route)[0]?.body).toEqual({ reason: 'wrong' });
+  });
+
+  test('that somebody has paused is resumed once that is confirmed', async () => {
+    const route = 'POST /v1/tenants/t1/batches/b1/resume';
+    const counts = { ...none, total: 5, pending: 5 };
+    const fake = stewardWith({ ...paused, counts });
+    const { user } = open(`${ofAccount}?batch=b1`);
+    const dialog = await ask(user, 'Resume…', 'Resume this batch?');
+    expect(fake.callsTo(route)).toHaveLength(0);
+    fake.on(route, () => {
+      const batch = aBatch({ status: 'running', counts });
+      fake.on(`${list}/b1`, batch);
+      return batch;
+    });
+    await user.click(within(dialog).getByRole('button', { name: 'Resume the batch' }));
+    expect(await screen.findByRole('button', { name: 'Pause…' })).toBeVisible();
+    expect(screen.queryByText(/Somebody has paused this batch/)).toBeNull();
+  });
+
+  test('that cannot be paused says why', async () => {
+    stewardWith({ status: 'running' }, { 'POST /v1/tenants/t1/batches/b1/pause': refuse(403, 'scope-missing') });
+    const { user } = open(`${ofAccount}?batch=b1`);
+    const dialog = await ask(user, 'Pause…', 'Pause this batch?');
+    await user.click(within(dialog).getByRole('button', { name: 'Pause the batch' }));
+    expect(await within(dialog).findByText('Detail of scope-missing.')).toBeVisible();
+  });
+
   test('has its failures tried again by another, which is shown then', async () => {
     const route = 'POST /v1/tenants/t1/batches/b1/retry';
     const sequel = aBatch({ id: 'b2', retry_of: 'b1' });
@@ -166,7 +216,7 @@ describe('A batch', () => {
     stewardWith({ counts: { ...none, total: 2, already: 2 } });
     open(`${ofAccount}?batch=b1`);
     await screen.findByText('2 of 2 succeeded, 0 failed');
-    expect(screen.queryByRole('button', { name: /^(Cancel|Retry|Undo)/ })).toBeNull();
+    expect(screen.queryByRole('button', { name: /^(Cancel|Pause|Resume|Retry|Undo)/ })).toBeNull();
   });
 
   test('is left alone by a key that may only read', async () => {
@@ -176,6 +226,34 @@ describe('A batch', () => {
     );
     open(`${ofAccount}?batch=b1`);
     expect(await screen.findByRole('button', { name: 'Undo…' })).toBeDisabled();
+  });
+
+  test('leads to the shared list that asked for it', async () => {
+    stewardWith({ list_id: 'l1' }, { 'GET /v1/tenants/t1/lists/l1': { list: aList(), accounts: [] } });
+    open(`${ofAccount}?batch=b1`);
+    expect(await screen.findByRole('link', { name: 'Spammers' })).toHaveAttribute('href', '/tenants/t1/lists/l1');
+  });
+
+  test('says of a shared list that is gone that it was deleted', async () => {
+    stewardWith({ list_id: 'l1' }, { 'GET /v1/tenants/t1/lists/l1': refuse(404, 'not-found') });
+    open(`${ofAccount}?batch=b1`);
+    expect(await screen.findByText('One that has been deleted')).toBeVisible();
+  });
+
+  test('shows what was noted about all of it', async () => {
+    stewardWith({ note: 'Three complaints in May.' });
+    open(`${ofAccount}?batch=b1`);
+    expect(await screen.findByText('Three complaints in May.')).toBeVisible();
+  });
+
+  test('shows the reason and the note that an openid has of its own', async () => {
+    const words = { reason: 'spam', note: 'From the spring audit.' };
+    stewardWith(words, {
+      [`${list}/b1/items`]: page(anItem(words), anItem({ ...words, openid: 'oBob', reason: 'insults', note: 'See ticket 4711.' })),
+    });
+    open(`${ofAccount}?batch=b1`);
+    expect((await screen.findByText('oBob')).closest('tr')).toHaveTextContent(/insults.*See ticket 4711\./);
+    expect(screen.getByText('oAlice').closest('tr')).not.toHaveTextContent(/spam|audit/);
   });
 
   test('is exported as its outcomes are filtered', async () => {

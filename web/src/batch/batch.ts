@@ -10,3 +10,9 @@ export function hasEnded(batch: Batch): boolean {
 export function percent(part: number, total: number): number {
   return total === 0 ? 100 : Math.floor((part / total) * 100);
 }
+
+/** The reason that somebody gave for pausing a batch, of which the API makes a sentence with their name. */
+export function pausedFor({ pause_reason: sentence, paused_by: by }: Batch): string {
+  const begins = `Paused by ${by}`;
+  return sentence.startsWith(begins) ? sentence.slice(begins.length).replace(/^: /, '') : sentence;
+}

@@ -72,6 +72,18 @@ describe('The blacklist', () => {
     expect(screen.getByRole('heading', { name: 'Lotus Blacklist' })).toBeVisible();
   });
 
+  test('says that there are more than were counted', async () => {
+    steward({ [list]: { ...entries(anEntry()), total: 10_000, total_is_at_least: true } });
+    open(`${place}?reason=spam`);
+    expect(await screen.findByText('more than 10,000 openids')).toBeVisible();
+  });
+
+  test('shows what was noted about an entry', async () => {
+    steward({ [list]: entries(anEntry({ note: 'Three complaints in May.' })) });
+    open(place);
+    expect((await screen.findByText('Three complaints in May.')).closest('tr')).toHaveTextContent(/oAlice.*spam/);
+  });
+
   test('is filtered and searched through the address', async () => {
     const fake = steward();
     const { user, history } = open(place);
@@ -219,6 +231,20 @@ describe('Blocking', () => {
     const [first, second, third] = fake.callsTo(route).map(({ headers }) => headers.get('Idempotency-Key'));
     expect(second).toBe(first);
     expect(third).not.toBe(first);
+  });
+
+  test('takes a note beside the reason', async () => {
+    const route = `POST ${api}/blacklist/block`;
+    const fake = steward({ [route]: noAnswer });
+    const { user } = open(place);
+    const form = await paste(user, 'oAlice');
+    await user.type(within(form).getByLabelText('Reason'), 'x');
+    await user.click(within(form).getByLabelText('Note'));
+    await user.paste('Three complaints.\nSee ticket 4711.');
+    await user.click(within(form).getByRole('button', { name: /^Block 1/ }));
+    await waitFor(() =>
+      expect(fake.callsTo(route)[0]?.body).toEqual({ openids: ['oAlice'], reason: 'x', note: 'Three complaints.\nSee ticket 4711.' }),
+    );
   });
 
   test('without the permission set is explained, with the link that grants it', async () => {

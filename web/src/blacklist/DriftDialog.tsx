@@ -18,17 +18,21 @@ interface Props {
   openids: string[];
   /** How many all of them are. */
   total: number;
+  /** Counting ended at that: there are more. */
+  totalIsAtLeast: boolean;
   onAdopted: (adopted: Adopted) => void;
   onRestored: (restored: Restored) => void;
   onClose: () => void;
 }
 
-export function DriftDialog({ remedy, tenantId, appid, drift, openids, total, onAdopted, onRestored, onClose }: Props) {
+export function DriftDialog({ remedy, tenantId, appid, drift, openids, total, totalIsAtLeast, onAdopted, onRestored, onClose }: Props) {
   const { t, i18n } = useTranslation();
   const adopt = useMutation({ ...adoptDriftMutation(), onSuccess: onAdopted });
   const restore = useMutation({ ...restoreDriftMutation(), onSuccess: onRestored });
   const all = openids.length === 0;
   const count = all ? total : openids.length;
+  const counted = count.toLocaleString(i18n.language);
+  const number = all && totalIsAtLeast ? t('drift.moreThan', { number: counted }) : counted;
   const mutation = remedy === 'adopt' ? adopt : restore;
   return (
     <ConfirmDialog
@@ -43,7 +47,7 @@ export function DriftDialog({ remedy, tenantId, appid, drift, openids, total, on
       }
       onClose={onClose}
     >
-      <p>{t(`drift.${remedy}Help`, { count, number: count.toLocaleString(i18n.language) })}</p>
+      <p>{t(`drift.${remedy}Help`, { count, number })}</p>
       {remedy === 'restore' && <p className="quiet">{t(all ? 'drift.restoreAllHelp' : 'drift.restoreSelectedHelp')}</p>}
     </ConfirmDialog>
   );

@@ -51,6 +51,16 @@ describe('What was changed outside', () => {
     expect(await screen.findByText('Detail of scope-missing.')).toBeVisible();
   });
 
+  test('is not adopted as if all of it had been counted', async () => {
+    const many = { ...page(byHand), total: 10_000, total_is_at_least: true, synced_at: '2026-01-01T00:00:00Z' };
+    steward({ [`GET ${api}`]: many });
+    const { user } = open(place);
+    await screen.findByText('more than 10,000 openids');
+    await user.click(screen.getByRole('button', { name: 'Adopt all…' }));
+    const dialog = dialogOf(await screen.findByText('Adopt what was done outside?'));
+    expect(dialog).toHaveTextContent('More than 10,000 entries want from now on what is the case at WeChat');
+  });
+
   test('is adopted as a whole', async () => {
     const fake = steward({ [`POST ${api}/adopt`]: { adopted: 2_300 } });
     const { user } = open(place);

@@ -71,13 +71,12 @@ function Differences() {
     if (first) change({ batch: first.id }, false);
     if (batches.length !== 1) void message.info(t(first ? 'drift.twoBatches' : 'drift.nothingRestored'));
   };
-  const total = entries.data?.total;
   return (
     <>
       <p className="quiet">{t('drift.intro')}</p>
       <DriftToolbar
         drift={drift}
-        total={total}
+        page={entries.data}
         selected={selected.length}
         pull={
           <PullStatus
@@ -118,7 +117,8 @@ function Differences() {
           appid={appid}
           drift={drift}
           openids={selected}
-          total={total ?? 0}
+          total={entries.data?.total ?? 0}
+          totalIsAtLeast={entries.data?.total_is_at_least ?? false}
           onAdopted={adopted}
           onRestored={restored}
           onClose={() => setAsking(undefined)}

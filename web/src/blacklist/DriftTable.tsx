@@ -4,9 +4,10 @@ import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { BlacklistEntry } from '../client';
 import { Facts } from '../frame/Facts';
+import { Note } from '../frame/Note';
 import { useNarrow } from '../frame/useNarrow';
 import { RelativeTime } from '../time/RelativeTime';
-import { OpenId, Who } from './EntryFacts';
+import { OpenId, Who, Why } from './EntryFacts';
 
 interface Props {
   /** Undefined while they are read for the first time. */
@@ -29,7 +30,7 @@ export function DriftTable({ entries, refreshing, selected, empty, onSelect }: P
     { key: 'what', title: t('drift.what'), width: 190, render: (_, entry) => <What entry={entry} /> },
     { key: 'seen', title: t('drift.seen'), width: 130, render: (_, entry) => seen(entry) },
     { key: 'want', title: t('drift.wanted'), width: 150, render: (_, entry) => <Wanted entry={entry} /> },
-    { key: 'reason', title: t('blacklist.reason'), render: (_, entry) => entry.reason },
+    { key: 'reason', title: t('blacklist.reason'), render: (_, entry) => <Why entry={entry} /> },
     { key: 'who', title: t('blacklist.who'), width: 190, render: (_, entry) => <Who entry={entry} /> },
   ];
   const card: TableColumnsType<BlacklistEntry> = [
@@ -45,6 +46,7 @@ export function DriftTable({ entries, refreshing, selected, empty, onSelect }: P
               [t('drift.seen'), seen(entry)],
               [t('drift.wanted'), <Wanted entry={entry} />],
               [t('blacklist.reason'), entry.reason],
+              [t('wish.note'), entry.note && <Note>{entry.note}</Note>],
               [t('blacklist.who'), entry.wanted_at && <Who entry={entry} />],
             ]}
           />

@@ -1,14 +1,15 @@
 import { Button, Segmented } from 'antd';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
+import type { BlacklistPage } from '../client';
 import { useMay } from '../session/useMe';
 import type { Remedy } from './DriftDialog';
+import { EntryTotal } from './EntryTotal';
 import { driftFilters, type DriftFilter } from './search';
 
 interface Props {
   drift: DriftFilter;
-  /** How many entries differ so; undefined while that is read. */
-  total: number | undefined;
+  page: BlacklistPage | undefined;
   selected: number;
   pull: ReactNode;
   onFilter: (drift: DriftFilter) => void;
@@ -17,10 +18,10 @@ interface Props {
 }
 
 /** Which differences the table shows, and the two ways out: for those selected, or for all of them. */
-export function DriftToolbar({ drift, total, selected, pull, onFilter, onClearSelection, onAsk }: Props) {
-  const { t, i18n } = useTranslation();
+export function DriftToolbar({ drift, page, selected, pull, onFilter, onClearSelection, onAsk }: Props) {
+  const { t } = useTranslation();
   const mayWrite = useMay('blacklist:write');
-  const common = { disabled: !mayWrite || !total, title: mayWrite ? undefined : t('frame.notAllowed') };
+  const common = { disabled: !mayWrite || !page?.total, title: mayWrite ? undefined : t('frame.notAllowed') };
   return (
     <>
       <div className="toolbar">
@@ -40,9 +41,7 @@ export function DriftToolbar({ drift, total, selected, pull, onFilter, onClearSe
         </div>
       </div>
       <div className="toolbar-facts">
-        <span role="status">
-          {total === undefined ? '…' : t('blacklist.total', { count: total, number: total.toLocaleString(i18n.language) })}
-        </span>
+        <EntryTotal page={page} />
         {pull}
         {selected > 0 && (
           <span className="selection">

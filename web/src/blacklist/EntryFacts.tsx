@@ -1,6 +1,7 @@
 import { Typography } from 'antd';
 import type { BlacklistEntry } from '../client';
 import { Actor } from '../frame/Actor';
+import { Note } from '../frame/Note';
 import { RelativeTime } from '../time/RelativeTime';
 
 export function OpenId({ openid }: { openid: string }) {
@@ -8,6 +9,16 @@ export function OpenId({ openid }: { openid: string }) {
     <Typography.Text className="mono" copyable={{ text: openid }}>
       {openid}
     </Typography.Text>
+  );
+}
+
+/** Why it was asked for, with what was noted about it. */
+export function Why({ entry }: { entry: BlacklistEntry }) {
+  return (
+    <div className="stack">
+      <span>{entry.reason}</span>
+      <Note className="small quiet">{entry.note}</Note>
+    </div>
   );
 }
 

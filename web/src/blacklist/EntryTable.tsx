@@ -3,9 +3,10 @@ import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { BlacklistEntry } from '../client';
 import { Facts } from '../frame/Facts';
+import { Note } from '../frame/Note';
 import { useNarrow } from '../frame/useNarrow';
 import { RelativeTime } from '../time/RelativeTime';
-import { OpenId, Who } from './EntryFacts';
+import { OpenId, Who, Why } from './EntryFacts';
 import { Actual, Wanted } from './EntryStatus';
 
 interface Props {
@@ -35,7 +36,7 @@ export function EntryTable({ entries, refreshing, selected, empty, onSelect, onS
     { key: 'actual', title: t('blacklist.actual'), width: 205, render: (_, entry) => <Actual entry={entry} /> },
     { key: 'want', title: t('blacklist.want'), width: 258, render: (_, entry) => <Wanted entry={entry} /> },
     { key: 'until', title: t('blacklist.until'), width: 105, render: (_, entry) => entry.until && <RelativeTime at={entry.until} /> },
-    { key: 'reason', title: t('blacklist.reason'), render: (_, entry) => entry.reason },
+    { key: 'reason', title: t('blacklist.reason'), render: (_, entry) => <Why entry={entry} /> },
     { key: 'who', title: t('blacklist.who'), width: 190, render: (_, entry) => <Who entry={entry} /> },
     {
       key: 'details',
@@ -57,6 +58,7 @@ export function EntryTable({ entries, refreshing, selected, empty, onSelect, onS
               [t('blacklist.want'), <Wanted entry={entry} />],
               [t('blacklist.until'), entry.until && <RelativeTime at={entry.until} />],
               [t('blacklist.reason'), entry.reason],
+              [t('wish.note'), entry.note && <Note>{entry.note}</Note>],
               [t('blacklist.who'), entry.wanted_at && <Who entry={entry} />],
             ]}
           />

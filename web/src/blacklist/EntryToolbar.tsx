@@ -7,6 +7,7 @@ import type { Answer } from '../file/download';
 import { ExportButton, type FileFormat } from '../file/ExportButton';
 import { SearchBox } from '../paging/SearchBox';
 import { useMay } from '../session/useMe';
+import { EntryTotal } from './EntryTotal';
 import { MoreFilters } from './MoreFilters';
 import { actualFilters, hasMoreFilters, type ActualFilter, type BlacklistSearch } from './search';
 import type { Action } from './useWish';
@@ -25,7 +26,7 @@ interface Props {
 
 /** What the table shows, how much of it there is, and what can be done. */
 export function EntryToolbar({ search, page, selected, pull, onExport, onImport, onFilter, onClearSelection, onAsk }: Props) {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
   const [opened, setOpened] = useState(false);
   const more = opened || hasMoreFilters(search); // a filter that is set is in sight
   const mayWrite = useMay('blacklist:write');
@@ -60,9 +61,7 @@ export function EntryToolbar({ search, page, selected, pull, onExport, onImport,
       </div>
       {more && <MoreFilters search={search} onFilter={onFilter} onClose={() => setOpened(false)} />}
       <div className="toolbar-facts">
-        <span role="status">
-          {page ? t('blacklist.total', { count: page.total, number: page.total.toLocaleString(i18n.language) }) : '…'}
-        </span>
+        <EntryTotal page={page} />
         {pull}
         {selected > 0 && (
           <span className="selection">

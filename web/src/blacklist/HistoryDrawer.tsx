@@ -7,9 +7,11 @@ import type { HistoryEvent } from '../client';
 import { listHistoryOptions } from '../client/@tanstack/react-query.gen';
 import { Actor } from '../frame/Actor';
 import { Facts } from '../frame/Facts';
+import { Note } from '../frame/Note';
 import { CursorPager } from '../paging/CursorPager';
 import { ProblemAlert } from '../problem/ProblemAlert';
 import { Refusal } from '../problem/Refusal';
+import { ListName } from '../sharedlist/ListName';
 import { absolute } from '../time/format';
 import { RelativeTime } from '../time/RelativeTime';
 
@@ -42,7 +44,7 @@ export function HistoryDrawer({ tenantId, appid, openid, onClose, onShowBatch }:
         {events.data && events.data.data.length > 0 && (
           <ol className="history">
             {events.data.data.map((event) => (
-              <Event key={`${event.batch_id} ${event.at}`} event={event} onShowBatch={onShowBatch} />
+              <Event key={`${event.batch_id} ${event.at}`} tenantId={tenantId} event={event} onShowBatch={onShowBatch} />
             ))}
           </ol>
         )}
@@ -59,7 +61,13 @@ export function HistoryDrawer({ tenantId, appid, openid, onClose, onShowBatch }:
   );
 }
 
-function Event({ event, onShowBatch }: { event: HistoryEvent; onShowBatch: (id: string) => void }) {
+interface EventProps {
+  tenantId: string;
+  event: HistoryEvent;
+  onShowBatch: (id: string) => void;
+}
+
+function Event({ tenantId, event, onShowBatch }: EventProps) {
   const { t, i18n } = useTranslation();
   return (
     <li>
@@ -74,6 +82,8 @@ function Event({ event, onShowBatch }: { event: HistoryEvent; onShowBatch: (id: 
         facts={[
           [t('history.by'), <Actor by={event.by} />],
           [t('history.reason'), event.reason],
+          [t('wish.note'), event.note && <Note>{event.note}</Note>],
+          [t('lists.one'), event.list_id && <ListName tenantId={tenantId} listId={event.list_id} />],
           [t('history.until'), event.until && <RelativeTime at={event.until} tabStop />],
           [t('history.ended'), event.ended_at && <RelativeTime at={event.ended_at} tabStop />],
         ]}

@@ -24,6 +24,7 @@ export function ImportDrawer({ tenantId, appid, accountName, onClose, onTaken }:
   const [action, setAction] = useState<Action>('block');
   const [file, setFile] = useState<File>();
   const [reason, setReason] = useState('');
+  const [note, setNote] = useState('');
   const [until, setUntil] = useState<Dayjs | null>(null);
   const { upload, sent, stop } = useUpload(onTaken);
   const ready = file !== undefined && file.size > 0 && file.size <= maxFileBytes && !(action === 'block' && isPast(until));
@@ -35,6 +36,7 @@ export function ImportDrawer({ tenantId, appid, accountName, onClose, onTaken }:
       appid,
       file,
       reason: reason.trim() || undefined,
+      note: note.trim() || undefined,
       until: action === 'block' ? until?.toISOString() : undefined,
     });
   };
@@ -79,7 +81,16 @@ export function ImportDrawer({ tenantId, appid, accountName, onClose, onTaken }:
             upload.reset(); // what was wrong was wrong with another file
           }}
         />
-        <WishFields action={action} id="import" reason={reason} until={until} onReason={setReason} onUntil={setUntil} />
+        <WishFields
+          action={action}
+          id="import"
+          reason={reason}
+          note={note}
+          until={until}
+          onReason={setReason}
+          onNote={setNote}
+          onUntil={setUntil}
+        />
       </Form>
       {upload.isPending && <Sending sent={sent} onStop={stop} />}
       {upload.isError && <ProblemAlert problem={upload.error} />}

@@ -29,6 +29,7 @@ export function WishDrawer({ action, tenantId, appid, accountName, open, initial
   const { t } = useTranslation();
   const [text, setText] = useState(initialText);
   const [reason, setReason] = useState('');
+  const [note, setNote] = useState('');
   const [until, setUntil] = useState<Dayjs | null>(null);
   const pasted = useDeferredValue(text);
   const counts = useMemo(() => readOpenIds(pasted), [pasted]);
@@ -40,6 +41,7 @@ export function WishDrawer({ action, tenantId, appid, accountName, open, initial
   const wish = useWish((batch) => {
     change('');
     setReason('');
+    setNote('');
     setUntil(null);
     onTaken(batch);
   });
@@ -51,6 +53,7 @@ export function WishDrawer({ action, tenantId, appid, accountName, open, initial
     request: {
       openids: readOpenIds(text).openids,
       reason: reason.trim() || undefined,
+      note: note.trim() || undefined,
       until: action === 'block' ? until?.toISOString() : undefined,
     },
   });
@@ -93,7 +96,16 @@ export function WishDrawer({ action, tenantId, appid, accountName, open, initial
           />
         </Form.Item>
         <OpenIdCounts id={`${action}-counts`} counts={counts} />
-        <WishFields action={action} id={action} reason={reason} until={until} onReason={setReason} onUntil={setUntil} />
+        <WishFields
+          action={action}
+          id={action}
+          reason={reason}
+          note={note}
+          until={until}
+          onReason={setReason}
+          onNote={setNote}
+          onUntil={setUntil}
+        />
       </Form>
       {preview.isError && <ProblemAlert problem={preview.error} />}
       {preview.data && <PreviewView preview={preview.data} tenantId={tenantId} />}

@@ -1,6 +1,7 @@
 import { DatePicker, Form, Input } from 'antd';
 import dayjs, { type Dayjs } from 'dayjs';
 import { useTranslation } from 'react-i18next';
+import { NoteField } from './NoteField';
 import { isPast } from './until';
 import type { Action } from './useWish';
 
@@ -9,14 +10,16 @@ interface Props {
   /** Begins the ids of the fields. */
   id: string;
   reason: string;
+  note: string;
   /** Until when to block; null: until somebody unblocks. */
   until: Dayjs | null;
   onReason: (reason: string) => void;
+  onNote: (note: string) => void;
   onUntil: (until: Dayjs | null) => void;
 }
 
 /** What a wish says of all its openids: why, and for how long. */
-export function WishFields({ action, id, reason, until, onReason, onUntil }: Props) {
+export function WishFields({ action, id, reason, note, until, onReason, onNote, onUntil }: Props) {
   const { t } = useTranslation();
   const past = isPast(until);
   return (
@@ -24,6 +27,7 @@ export function WishFields({ action, id, reason, until, onReason, onUntil }: Pro
       <Form.Item label={t('wish.reason')} htmlFor={`${id}-reason`} extra={t('wish.reasonHint')}>
         <Input id={`${id}-reason`} value={reason} maxLength={500} onChange={({ target }) => onReason(target.value)} />
       </Form.Item>
+      <NoteField id={`${id}-note`} value={note} onChange={onNote} />
       {action === 'block' && (
         <Form.Item
           label={t('wish.until')}

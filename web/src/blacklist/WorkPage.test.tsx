@@ -88,6 +88,23 @@ describe('The work of an account', () => {
     expect(alert).toHaveTextContent(/in \d+ years.*The quota is used up\..*45009.*Wait\..*rid-3/);
   });
 
+  test('names the batches that somebody has paused, and leads to them', async () => {
+    const batch = { batch_id: 'b1', since: '2026-01-01T00:00:00Z', by: 'ops (platform_key)', reason: 'wrong list', pending: 1_200 };
+    steward(aWork({ paused_batches: 101, paused: [batch] }));
+    open(place);
+    const link = await screen.findByRole('link', { name: /^The batch paused on/ });
+    expect(link).toHaveAttribute('href', '/tenants/t1/accounts/wx01/batches?batch=b1');
+    expect(link.closest('li')).toHaveTextContent(/1,200 openids.*ops.*ago.*wrong list/);
+    expect(screen.getByText('101 paused batches')).toBeVisible();
+    expect(screen.getByText('… and 100 more')).toBeVisible();
+  });
+
+  test('is not called done while paused batches wait', async () => {
+    steward(aWork({ paused_batches: 1 }));
+    open(place);
+    expect(await screen.findByText(/waits in batches that somebody has paused/)).toBeVisible();
+  });
+
   test('that cannot be read says why', async () => {
     steward(aWork(), { [`GET ${api}/work`]: refuse(403, 'scope-missing') });
     open(place);

@@ -51,6 +51,16 @@ describe('Importing a file', () => {
     expect(sent?.headers.get('Idempotency-Key')).toMatch(/^console-/);
   });
 
+  test('sends a note with it', async () => {
+    const fake = steward({ [block]: aBatch() });
+    const { user } = open(place);
+    const drawer = await choose(user, csv('oAlice'));
+    await user.click(within(drawer).getByLabelText('Note'));
+    await user.paste('From the spring audit.');
+    await user.click(within(drawer).getByRole('button', { name: 'Import and block' }));
+    await waitFor(() => expect(fake.callsTo(block)[0]?.query).toEqual({ note: 'From the spring audit.' }));
+  });
+
   test('unblocks if that is chosen', async () => {
     const fake = steward({ [`POST ${api}/blacklist/unblock`]: aBatch({ action: 'unblock' }) });
     const { user } = open(place);

@@ -1,7 +1,7 @@
 import { screen, waitFor, within } from '@testing-library/react';
 import { describe, expect, test } from 'vitest';
 import type { HistoryEvent } from '../client';
-import { aBatch, anAccount, anEntry, page, platform, tenant } from '../testing/facts';
+import { aBatch, aList, anAccount, anEntry, page, platform, tenant } from '../testing/facts';
 import { open } from '../testing/open';
 import { FakeSteward, refuse } from '../testing/steward';
 
@@ -94,6 +94,21 @@ describe('The history of an openid', () => {
     const [newest, first] = await within(await screen.findByRole('dialog')).findAllByRole('listitem');
     expect(newest).toHaveTextContent(/Unblock.*Failed.*lotus-crm.*apologised.*49003.*Ask the merchant\..*rid-9/);
     expect(first).toHaveTextContent(/Block.*Done.*lotus-crm.*spam/);
+  });
+
+  test('tells what was noted', async () => {
+    steward({ [route]: page(anEvent({ note: 'Three complaints in May.' })) });
+    open(`${place}?history=oAlice`);
+    expect(await screen.findByText('Three complaints in May.')).toBeVisible();
+  });
+
+  test('leads to the shared list that asked for it', async () => {
+    steward({
+      [route]: page(anEvent({ list_id: 'l1' })),
+      'GET /v1/tenants/t1/lists/l1': { list: aList(), accounts: [] },
+    });
+    open(`${place}?history=oAlice`);
+    expect(await screen.findByRole('link', { name: 'Spammers' })).toHaveAttribute('href', '/tenants/t1/lists/l1');
   });
 
   test('leads to the batch', async () => {

@@ -14,6 +14,7 @@ export interface FileWish {
   appid: string;
   file: File;
   reason: string | undefined;
+  note: string | undefined;
   until: string | undefined;
 }
 
@@ -23,16 +24,16 @@ export function useUpload(onTaken: (batch: Batch) => void) {
   const [sent, setSent] = useState(0);
   const request = useRef<XMLHttpRequest>(undefined);
   const upload = useMutation<Batch, Problem, FileWish>({
-    mutationFn: async ({ action, tenantId, appid, file, reason, until }) => {
+    mutationFn: async ({ action, tenantId, appid, file, reason, note, until }) => {
       setSent(0);
       request.current = new XMLHttpRequest();
       const response = await send(request.current, {
         url: client.buildUrl({
           url: `/v1/tenants/{tenant_id}/authorizers/{appid}/blacklist/${action}`,
           path: { tenant_id: tenantId, appid },
-          query: { reason, until },
+          query: { reason, note, until },
         }),
-        key: keyFor(action, tenantId, appid, file.name, file.size, file.lastModified, reason, until),
+        key: keyFor(action, tenantId, appid, file.name, file.size, file.lastModified, reason, note, until),
         file,
         onSent: setSent,
       });

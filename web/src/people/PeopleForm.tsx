@@ -3,6 +3,7 @@ import dayjs, { type Dayjs } from 'dayjs';
 import { useDeferredValue, useId, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { AccountSelect } from '../account/AccountSelect';
+import { NoteField } from '../blacklist/NoteField';
 import { maxOpenIds, readOpenIds } from '../blacklist/openids';
 import type { Action } from '../blacklist/useWish';
 import type { Routed } from '../client';
@@ -29,6 +30,7 @@ export function PeopleForm({ tenantId, action, initialText, onTaken }: Props) {
   const [kind, setKind] = useState<IdKind>('openids');
   const [text, setText] = useState(initialText);
   const [reason, setReason] = useState('');
+  const [note, setNote] = useState('');
   const [until, setUntil] = useState<Dayjs | null>(null);
   const [assumed, setAssumed] = useState<string>();
   const pasted = useDeferredValue(text);
@@ -47,7 +49,7 @@ export function PeopleForm({ tenantId, action, initialText, onTaken }: Props) {
   const asked = (): PeopleWish => {
     const { openids: ids } = readOpenIds(text);
     const whom = kind === 'openids' ? { openids: ids, assume_appid: assumed } : { unionids: ids };
-    const request = { ...whom, reason: reason.trim() || undefined };
+    const request = { ...whom, reason: reason.trim() || undefined, note: note.trim() || undefined };
     return { action, tenantId, request: action === 'block' ? { ...request, until: until?.toISOString() } : request };
   };
   const why = mayWrite ? undefined : t('frame.notAllowed');
@@ -75,6 +77,7 @@ export function PeopleForm({ tenantId, action, initialText, onTaken }: Props) {
       <Form.Item label={t('wish.reason')} htmlFor={`${id}-reason`} extra={t('wish.reasonHint')}>
         <Input id={`${id}-reason`} value={reason} maxLength={500} onChange={({ target }) => setReason(target.value)} />
       </Form.Item>
+      <NoteField id={`${id}-note`} value={note} onChange={setNote} />
       {action === 'block' && <UntilField id={`${id}-until`} value={until} past={untilPast} onChange={setUntil} />}
       {kind === 'openids' && (
         <Form.Item label={t('people.assume')} htmlFor={`${id}-assume`} extra={t('people.assumeHint')}>

@@ -50,6 +50,17 @@ describe('Blocking without naming an account', () => {
     expect(fake.callsTo(block)[0]?.headers.get('Idempotency-Key')).toMatch(/^console-[0-9a-f]{32}$/);
   });
 
+  test('takes a note beside the reason', async () => {
+    const fake = steward({ batches: [running] });
+    const { user } = open(place);
+    await user.click(await screen.findByLabelText('OpenIDs', { selector: 'textarea' }));
+    await user.paste('oAlice');
+    await user.click(screen.getByLabelText('Note'));
+    await user.paste('Three complaints.');
+    await user.click(await screen.findByRole('button', { name: 'Block 1 person' }));
+    await waitFor(() => expect(fake.callsTo(block)[0]?.body).toEqual({ openids: ['oAlice'], note: 'Three complaints.' }));
+  });
+
   test('names the account for unknown openids', async () => {
     const fake = steward();
     const { user } = open(place);
