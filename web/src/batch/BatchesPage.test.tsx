@@ -134,6 +134,12 @@ describe('A batch', () => {
     expect(fake.callsTo(route)[0]?.body).toEqual({ reason: 'wrong' });
   });
 
+  test('of blocks says before it is paused that what ends meanwhile is withdrawn', async () => {
+    stewardWith({ status: 'running' });
+    const { user } = open(`${ofAccount}?batch=b1`);
+    expect(await ask(user, 'Pause…', 'Pause this batch?')).toHaveTextContent('Whose block would end before that is withdrawn.');
+  });
+
   test('that somebody has paused is resumed once that is confirmed', async () => {
     const route = 'POST /v1/tenants/t1/batches/b1/resume';
     const counts = { ...none, total: 5, pending: 5 };

@@ -39,6 +39,7 @@ export function PauseDialog({ change, tenantId, batch, onDone, onClose }: Props)
       onClose={onClose}
     >
       <p>{t(`batchAction.${change}Help`, { count: pending, number: pending.toLocaleString(i18n.language) })}</p>
+      {change === 'pause' && batch.action === 'block' && <p>{t('batchAction.pauseEnds')}</p>}
       {change === 'pause' && <p className="quiet">{t('batchAction.pauseUnderWay')}</p>}
     </ConfirmDialog>
   );
