@@ -26,7 +26,7 @@ test: test-go $(if $(HAVE_NODE),test-web) ## All tests; PostgreSQL comes from Do
 
 .PHONY: test-go
 test-go: ## Go tests with the race detector; make test-go PKG=./blacklist/...
-	$(if $(HAVE_CC),CGO_ENABLED=1 )go test $(if $(HAVE_CC),-race )$(or $(PKG),./...)
+	$(if $(HAVE_CC),CGO_ENABLED=1 )go test $(if $(HAVE_CC),-race )-timeout 30m $(or $(PKG),./...)
 
 .PHONY: test-web
 test-web: web/node_modules ## Tests of the console
@@ -34,7 +34,7 @@ test-web: web/node_modules ## Tests of the console
 
 .PHONY: test-docker
 test-docker: ## Go tests again, with PostgreSQL in containers only; TEST_POSTGRES_IMAGE names another image
-	TEST_REQUIRE_DOCKER=1 go test -count=1 ./...
+	TEST_REQUIRE_DOCKER=1 go test -count=1 -timeout 30m ./...
 
 .PHONY: e2e
 e2e: web/node_modules ## The whole in a headless Chromium
