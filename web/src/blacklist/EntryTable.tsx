@@ -34,10 +34,10 @@ export function EntryTable({ entries, refreshing, selected, empty, onSelect, onS
   const wide: TableColumnsType<BlacklistEntry> = [
     { key: 'openid', title: t('blacklist.openid'), width: 275, render: (_, entry) => <OpenId openid={entry.openid} /> },
     { key: 'actual', title: t('blacklist.actual'), width: 205, render: (_, entry) => <Actual entry={entry} /> },
-    { key: 'want', title: t('blacklist.want'), width: 258, render: (_, entry) => <Wanted entry={entry} /> },
+    { key: 'want', title: t('blacklist.want'), width: 170, render: (_, entry) => <Wanted entry={entry} /> },
     { key: 'until', title: t('blacklist.until'), width: 105, render: (_, entry) => entry.until && <RelativeTime at={entry.until} /> },
     { key: 'reason', title: t('blacklist.reason'), render: (_, entry) => <Why entry={entry} /> },
-    { key: 'who', title: t('blacklist.who'), width: 190, render: (_, entry) => <Who entry={entry} /> },
+    { key: 'who', title: t('blacklist.who'), width: 170, render: (_, entry) => <Who entry={entry} /> },
     {
       key: 'details',
       title: <span className="unseen">{t('blacklist.details')}</span>,
