@@ -64,8 +64,8 @@ func demoAccounts() []demoAccount {
 	unverified := official(6, "港湾读书会", harbour, 80, 1, 2)
 	unverified.VerifyType, unverified.ServiceType = -1, 0
 	return []demoAccount{
-		{Account: official(1, "莲香茶饮 Lotus Tea", lotus, 500, 1, 2, 3, 7, 11, 15), tenant: 0},
-		{Account: official(2, "莲香会员中心", lotus, 300, 1, 3, 100), tenant: 0},
+		{Account: withUnionIDs(official(1, "莲香茶饮 Lotus Tea", lotus, 500, 1, 2, 3, 7, 11, 15), 300), tenant: 0},
+		{Account: withUnionIDs(official(2, "莲香会员中心", lotus, 300, 1, 3, 100), 300), tenant: 0},
 		{Account: official(3, "莲香招聘", lotus, 60, 1, 3), tenant: 0}, // set 2 is missing
 		{Account: official(4, "港湾书店 Harbour Books", harbour, 1200, 1, 2, 11), tenant: 1},
 		{Account: official(5, "港湾童书馆", harbour, 90, 1, 2), tenant: 1, after: revoke},
@@ -75,6 +75,16 @@ func demoAccounts() []demoAccount {
 		{Account: official(9, "莲香外卖", lotus, 150, 1, 2, 3, 7), tenant: -1},
 		{Account: official(10, "北风瑜伽", northwind, 150, 1, 3), tenant: -1},
 	}
+}
+
+// withUnionIDs binds an account to its merchant's Open Platform account, where its first n followers are the same people as on
+// the merchant's other accounts.
+func withUnionIDs(account simulator.Account, n int) simulator.Account {
+	account.UnionIDs = map[string]string{}
+	for i := range n {
+		account.UnionIDs[simulator.OpenID(account.AppID, i)] = fmt.Sprintf("oSimUnion-%010d", i)
+	}
+	return account
 }
 
 // The merchant takes the authorization back.
