@@ -93,8 +93,7 @@ func (a *account) mayEnter(info fs.FileInfo) bool {
 
 func executableSuffix() string { return "" }
 
-// lockFile fails when another program holds the lock. The kernel drops the lock when the file is closed and when this
-// program dies.
+// lockFile fails when another program holds the lock. The kernel drops the lock when this program dies.
 func lockFile(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -108,4 +107,10 @@ func lockFile(path string) (*os.File, error) {
 		return nil, errors.Join(err, file.Close())
 	}
 	return file, nil
+}
+
+// unlockFile gives the lock up. Closing alone would not: a program that another goroutine starts at this moment has the file open,
+// too, until it has become that program.
+func unlockFile(file *os.File) error {
+	return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
 }

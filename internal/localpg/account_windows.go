@@ -37,3 +37,6 @@ func lockFile(path string) (*os.File, error) {
 	}
 	return os.NewFile(uintptr(handle), path), nil
 }
+
+// unlockFile gives the lock up.
+func unlockFile(file *os.File) error { return file.Close() }

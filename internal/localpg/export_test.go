@@ -24,3 +24,9 @@ func LeaveRunning(ctx context.Context, dir string) error {
 	return f.command(ctx, programs.path("pg_ctl"), "start", "-w", "-D", f.data(), "-l", f.logFile(),
 		"-o", "-c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c port="+strconv.Itoa(port)).Run()
 }
+
+// The lock of a folder.
+var (
+	LockFile   = lockFile
+	UnlockFile = unlockFile
+)

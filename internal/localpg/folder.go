@@ -72,7 +72,7 @@ func sweep() {
 			continue // somebody else's, or in use
 		}
 		_ = os.RemoveAll(dir)
-		_ = lock.Close()
+		_ = unlockFile(lock)
 	}
 }
 
@@ -167,7 +167,7 @@ func (f *folder) passwordFile() string { return filepath.Join(f.dir, "password")
 func (f *folder) close() error {
 	var errs []error
 	if f.lock != nil {
-		errs = append(errs, f.lock.Close())
+		errs = append(errs, unlockFile(f.lock))
 	}
 	if f.temporary {
 		errs = append(errs, os.RemoveAll(f.dir))

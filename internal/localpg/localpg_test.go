@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/wechat-steward/steward/internal/localpg"
 )
@@ -125,6 +126,34 @@ func TestStart(t *testing.T) {
 		require.Error(t, err)
 		start(t, dir)
 	})
+}
+
+func TestFolderIsFreeAtOnceHoweverManyProgramsAreBeingStarted(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "lock")
+	done := make(chan struct{})
+	var starting errgroup.Group
+	for range 4 {
+		starting.Go(func() error {
+			for {
+				select {
+				case <-done:
+					return nil
+				default:
+				}
+				if err := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$").Run(); err != nil {
+					return err
+				}
+			}
+		})
+	}
+	for range 1000 {
+		lock, err := localpg.LockFile(path)
+		require.NoError(t, err)
+		require.NoError(t, localpg.UnlockFile(lock))
+	}
+	close(done)
+	require.NoError(t, starting.Wait())
 }
 
 func TestStartAfterCrash(t *testing.T) {
