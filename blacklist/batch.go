@@ -164,8 +164,8 @@ func poll(ctx context.Context, d time.Duration, look func() (bool, error)) error
 	}
 }
 
-// querier is what a pool and a transaction have in common.
-type querier interface {
+// Querier is a pool or a transaction.
+type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
@@ -178,7 +178,7 @@ const batchQuery = `
 	JOIN authorizers a ON a.tenant_id = b.tenant_id AND a.id = b.authorizer_id
 	JOIN blacklist_lanes l ON l.tenant_id = b.tenant_id AND l.authorizer_id = b.authorizer_id`
 
-func readBatch(ctx context.Context, q querier, tenantID, id uuid.UUID, now time.Time) (Batch, error) {
+func readBatch(ctx context.Context, q Querier, tenantID, id uuid.UUID, now time.Time) (Batch, error) {
 	rows, err := q.Query(ctx, batchQuery+` WHERE b.tenant_id = $1 AND b.id = $2`, tenantID, id)
 	if err != nil {
 		return Batch{}, fmt.Errorf("read batch: %w", err)

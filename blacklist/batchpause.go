@@ -45,7 +45,7 @@ type PausedBatch struct {
 //
 // A batch that is paused already, or has ended, is returned as it is. reason is for people. Audited.
 func (s *Service) PauseBatch(ctx context.Context, p tenant.Principal, tenantID, batchID uuid.UUID, reason string) (Batch, error) {
-	if err := (Request{Reason: reason}).check(ActionBlock, s.now()); err != nil {
+	if err := CheckReason(reason); err != nil {
 		return Batch{}, err
 	}
 	return s.changePause(ctx, p, tenantID, batchID, "blacklist.pause_batch", reason, func(ctx context.Context, tx pgx.Tx, batch Batch, now time.Time) (bool, error) {
@@ -61,7 +61,7 @@ func (s *Service) PauseBatch(ctx context.Context, p tenant.Principal, tenantID, 
 
 // ResumeBatch lets a paused batch go on. One that is not paused is returned as it is. reason is for people. Audited.
 func (s *Service) ResumeBatch(ctx context.Context, p tenant.Principal, tenantID, batchID uuid.UUID, reason string) (Batch, error) {
-	if err := (Request{Reason: reason}).check(ActionBlock, s.now()); err != nil {
+	if err := CheckReason(reason); err != nil {
 		return Batch{}, err
 	}
 	return s.changePause(ctx, p, tenantID, batchID, "blacklist.resume_batch", reason, func(ctx context.Context, tx pgx.Tx, batch Batch, now time.Time) (bool, error) {
@@ -164,7 +164,7 @@ func (s *Service) withdrawEnded(ctx context.Context, tx pgx.Tx, id pausedID) err
 }
 
 // pausedOf returns the paused batches of an account, those first that have been paused longest, and how many there are.
-func pausedOf(ctx context.Context, q querier, id laneID) ([]PausedBatch, int, error) {
+func pausedOf(ctx context.Context, q Querier, id laneID) ([]PausedBatch, int, error) {
 	rows, err := q.Query(ctx, `
 		SELECT b.id, b.paused_at, b.paused_by, b.paused_reason, b.total - b.skipped - b.done - b.already - b.failed - b.superseded - b.cancelled, count(*) OVER ()
 		FROM blacklist_batches b WHERE b.tenant_id = $1 AND b.authorizer_id = $2 AND `+pausedBatches+` ORDER BY b.paused_at, b.id LIMIT $3`,

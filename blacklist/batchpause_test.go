@@ -366,7 +366,7 @@ func TestPauseAndResumeWhileOthersWishCancelAndPush(t *testing.T) {
 	}
 	all.Wait()
 	for _, err := range failed {
-		require.NoError(t, err, "%s", b.trouble())
+		require.NoError(t, err, "%s", b.Logs.Trouble())
 	}
 	last := b.block(t, b.openids(0, 30)...)
 	for _, id := range ids {

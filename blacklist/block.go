@@ -113,6 +113,7 @@ type wishes struct {
 	retryOf      *uuid.UUID // see Batch
 	undoOf       *uuid.UUID
 	listID       *uuid.UUID
+	routeID      *uuid.UUID
 	misplaced    int // how many openids were refused as another account's, once that is known
 }
 

@@ -156,7 +156,7 @@ func (r *fileRows) take(record []string) bool {
 		r.wrong.add(line, whyNoHeader)
 	case !isOpenID(openid):
 		r.wrong.add(line, whyNoOpenID)
-	case utf8.RuneCountInString(reason) > MaxReasonLength || !storable(reason):
+	case CheckReason(reason) != nil:
 		r.wrong.add(line, whyReason)
 	case utf8.RuneCountInString(note) > MaxNoteLength || !storable(note):
 		r.wrong.add(line, whyNote)

@@ -138,7 +138,7 @@ func (s *Service) drifting(ctx context.Context, p tenant.Principal, tenantID uui
 	if err != nil {
 		return authorizer.Account{}, "", nil, err
 	}
-	if err := (Request{Reason: reason}).check(ActionBlock, s.now()); err != nil {
+	if err := CheckReason(reason); err != nil {
 		return authorizer.Account{}, "", nil, err
 	}
 	var openids []string

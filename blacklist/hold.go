@@ -62,7 +62,7 @@ func (s *Service) GetWork(ctx context.Context, p tenant.Principal, tenantID uuid
 // is made. Wishes are taken all the same, and wait. Holding work that is held changes nothing. reason is for people.
 // Audited. It fails like [Service.GetWork], and with [ErrInvalidReason].
 func (s *Service) Hold(ctx context.Context, p tenant.Principal, tenantID uuid.UUID, appid, reason string) (Work, error) {
-	if err := (Request{Reason: reason}).check(ActionBlock, s.now()); err != nil {
+	if err := CheckReason(reason); err != nil {
 		return Work{}, err
 	}
 	return s.changeWork(ctx, p, tenantID, appid, "blacklist.hold", reason, func(ctx context.Context, tx pgx.Tx, account authorizer.Account, now time.Time) (bool, error) {
@@ -129,7 +129,7 @@ func (s *Service) changeWork(ctx context.Context, p tenant.Principal, tenantID u
 	return work, nil
 }
 
-func readWork(ctx context.Context, q querier, account authorizer.Account, now time.Time) (Work, error) {
+func readWork(ctx context.Context, q Querier, account authorizer.Account, now time.Time) (Work, error) {
 	rows, err := q.Query(ctx, `
 		SELECT l.busy, l.held_at, l.held_by, l.held_reason, l.awaits_account, l.paused_until, l.pause_reason, l.pause_errcode, l.pause_rid, l.synced_at
 		FROM blacklist_lanes l WHERE l.tenant_id = $1 AND l.authorizer_id = $2`, account.TenantID, account.ID)

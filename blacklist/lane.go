@@ -168,16 +168,8 @@ func (l *lane) finish(ctx context.Context, job *river.Job[pushArgs]) (bool, erro
 			l.tenantID, l.authorizerID).Scan(&pending); err != nil || pending {
 			return err
 		}
-		tag, err := tx.Exec(ctx, `UPDATE blacklist_lanes SET busy = false, lease_holder = '', lease_until = NULL WHERE tenant_id = $1 AND authorizer_id = $2 AND lease_holder = $3`,
-			l.tenantID, l.authorizerID, l.holder)
-		if err != nil {
-			return err
-		}
-		if tag.RowsAffected() == 0 {
-			return lease.ErrLost
-		}
 		done = true
-		return completeJob(ctx, tx, job)
+		return l.leave(ctx, tx, job, `, busy = false`, pgx.NamedArgs{})
 	})
 	if err != nil {
 		return false, fmt.Errorf("finish push: %w", err)
@@ -185,18 +177,26 @@ func (l *lane) finish(ctx context.Context, job *river.Job[pushArgs]) (bool, erro
 	return done, nil
 }
 
+// leave gives the lease up, with what else set changes of the lane, and ends the job in the same transaction: a job that has ended but is still called
+// running would keep the next one from being inserted.
+func (l *lane) leave(ctx context.Context, tx pgx.Tx, job *river.Job[pushArgs], set string, args pgx.NamedArgs) error {
+	args["tenant_id"], args["authorizer_id"], args["holder"] = l.tenantID, l.authorizerID, l.holder
+	tag, err := tx.Exec(ctx, `
+		UPDATE blacklist_lanes SET lease_holder = '', lease_until = NULL`+set+`
+		WHERE tenant_id = @tenant_id AND authorizer_id = @authorizer_id AND lease_holder = @holder`, args)
+	if err != nil {
+		return err
+	}
+	if tag.RowsAffected() == 0 {
+		return lease.ErrLost
+	}
+	return completeJob(ctx, tx, job)
+}
+
 // stand ends the job of a lane that somebody has stopped by hand.
 func (l *lane) stand(ctx context.Context, job *river.Job[pushArgs]) error {
 	err := pgx.BeginFunc(ctx, l.service.pool, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `UPDATE blacklist_lanes SET lease_holder = '', lease_until = NULL WHERE tenant_id = $1 AND authorizer_id = $2 AND lease_holder = $3`,
-			l.tenantID, l.authorizerID, l.holder)
-		if err != nil {
-			return err
-		}
-		if tag.RowsAffected() == 0 {
-			return lease.ErrLost
-		}
-		return completeJob(ctx, tx, job)
+		return l.leave(ctx, tx, job, ``, pgx.NamedArgs{})
 	})
 	if err != nil {
 		return fmt.Errorf("stop push: %w", err)
@@ -204,26 +204,15 @@ func (l *lane) stand(ctx context.Context, job *river.Job[pushArgs]) error {
 	return nil
 }
 
-// rest ends the job and pauses the lane. Like finish it completes the job in its own transaction: a job that has ended but
-// is still called running would keep the next one from being inserted.
+// rest ends the job and pauses the lane.
 func (l *lane) rest(ctx context.Context, job *river.Job[pushArgs], p pause) error {
 	err := pgx.BeginFunc(ctx, l.service.pool, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `
-			UPDATE blacklist_lanes SET lease_holder = '', lease_until = NULL, paused_until = @until, awaits_account = @awaits_account,
-				account_seen = @account_seen, pause_reason = @reason, pause_errcode = @errcode, pause_rid = @rid, failures = @failures
-			WHERE tenant_id = @tenant_id AND authorizer_id = @authorizer_id AND lease_holder = @holder`,
+		return l.leave(ctx, tx, job, `, paused_until = @until, awaits_account = @awaits_account, account_seen = @account_seen,
+			pause_reason = @reason, pause_errcode = @errcode, pause_rid = @rid, failures = @failures`,
 			pgx.NamedArgs{
 				"until": p.until, "awaits_account": p.awaitsAccount, "account_seen": l.accountSeen, "reason": p.reason,
 				"errcode": p.errcode, "rid": p.rid, "failures": p.failures,
-				"tenant_id": l.tenantID, "authorizer_id": l.authorizerID, "holder": l.holder,
 			})
-		if err != nil {
-			return err
-		}
-		if tag.RowsAffected() == 0 {
-			return lease.ErrLost
-		}
-		return completeJob(ctx, tx, job)
 	})
 	if err != nil {
 		return fmt.Errorf("pause push: %w", err)

@@ -151,7 +151,7 @@ func (s *Service) WaitPull(ctx context.Context, p tenant.Principal, tenantID, id
 	return pull, nil
 }
 
-func readPull(ctx context.Context, q querier, tenantID, id uuid.UUID) (Pull, error) {
+func readPull(ctx context.Context, q Querier, tenantID, id uuid.UUID) (Pull, error) {
 	rows, err := q.Query(ctx, `
 		SELECT p.id, p.authorizer_id, a.appid, p.status, p.read, p.total, p.added, p.removed, p.error, p.errcode, p.rid,
 			p.actor_kind, p.actor_id, p.actor_name, p.created_at, p.started_at, p.ended_at

@@ -26,7 +26,7 @@ func (b *bundle) pullEnded(t *testing.T, id uuid.UUID) blacklist.Pull {
 	t.Helper()
 	pull, err := b.blacklist.WaitPull(t.Context(), b.key, b.tenantID, id, patience)
 	require.NoError(t, err)
-	require.True(t, pull.Ended(), "%+v\n%s", pull, b.trouble())
+	require.True(t, pull.Ended(), "%+v\n%s", pull, b.Logs.Trouble())
 	var staged int
 	require.NoError(t, b.Pool.QueryRow(t.Context(), `SELECT count(*) FROM blacklist_pull_openids WHERE pull_id = $1`, id).Scan(&staged))
 	require.Zero(t, staged)
@@ -318,7 +318,7 @@ func TestPullTakenOver(t *testing.T) {
 		require.NoError(t, b.Sim.Change(func(s *simulator.Settings) { s.PageSize = 2 }))
 		require.NoError(t, b.Sim.RemoteBlock(b.account.AppID, b.openids(0, 5)...))
 		inside, goOn := holdFirst(b, pathList)
-		cancel, stopped := b.startCancellable(t)
+		cancel, stopped := b.StartCancellable(t, blacklist.Queue, b.blacklist.AddWorkers)
 		pull := b.startPull(t)
 		<-inside
 		cancel()

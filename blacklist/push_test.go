@@ -115,7 +115,7 @@ func TestPush(t *testing.T) {
 		t.Parallel()
 		b := setup(t, 45)
 		a := watchAir(b)
-		cancel, stopped := b.startCancellable(t)
+		cancel, stopped := b.StartCancellable(t, blacklist.Queue, b.blacklist.AddWorkers)
 		batch := b.block(t, b.openids(0, 45)...)
 		<-a.arrivals
 		<-a.arrivals
@@ -126,7 +126,7 @@ func TestPush(t *testing.T) {
 		batch, err := b.blacklist.GetBatch(t.Context(), b.key, b.tenantID, batch.ID)
 		require.NoError(t, err)
 		b.consistent(t, batch)
-		require.Equal(t, blacklist.Counts{Total: 45, Done: 40, Pending: 5}, batch.Counts, "%s", b.trouble())
+		require.Equal(t, blacklist.Counts{Total: 45, Done: 40, Pending: 5}, batch.Counts, "%s", b.Logs.Trouble())
 		require.Equal(t, []int{20, 20}, b.sizes(t, pathBlock), "no call began after the stop")
 
 		b.start(t) // the next process goes on without a sweep

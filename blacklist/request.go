@@ -100,10 +100,18 @@ func storable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsRune(s, 0)
 }
 
+// CheckReason returns [ErrInvalidReason] for a reason that is none.
+func CheckReason(reason string) error {
+	if utf8.RuneCountInString(reason) > MaxReasonLength || !storable(reason) {
+		return ErrInvalidReason
+	}
+	return nil
+}
+
 // check says what is wrong with everything of a request but its openids.
 func (r Request) check(action Action, now time.Time) error {
 	switch {
-	case utf8.RuneCountInString(r.Reason) > MaxReasonLength || !storable(r.Reason):
+	case CheckReason(r.Reason) != nil:
 		return ErrInvalidReason
 	case utf8.RuneCountInString(r.Note) > MaxNoteLength || !storable(r.Note):
 		return ErrInvalidNote

@@ -1,17 +1,14 @@
 package blacklist_test
 
 import (
-	"context"
 	"encoding/json"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/wechat-steward/steward/authorizer"
@@ -81,25 +78,6 @@ func startJobs(t *testing.T, w *factory.World, s *blacklist.Service) *river.Clie
 	return client
 }
 
-// startCancellable is start for a test that ends the jobs' contexts itself. stopped is closed when all of them have ended.
-func (b *bundle) startCancellable(t *testing.T) (cancel func(), stopped <-chan struct{}) {
-	t.Helper()
-	workers := river.NewWorkers()
-	b.blacklist.AddWorkers(workers)
-	client, err := river.NewClient(riverpgxv5.New(b.Pool), &river.Config{
-		Workers: workers, Queues: map[string]river.QueueConfig{blacklist.Queue: {MaxWorkers: 4}}, Logger: b.Logger,
-		FetchCooldown: 10 * time.Millisecond, FetchPollInterval: 20 * time.Millisecond, PollOnly: true, TestOnly: true,
-	})
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	require.NoError(t, client.Start(ctx))
-	t.Cleanup(func() {
-		cancel()
-		<-client.Stopped()
-	})
-	return cancel, client.Stopped()
-}
-
 // process is a second process of the same program, with the same tenant and account.
 func (b *bundle) process(t *testing.T, change ...func(*blacklist.Config)) *bundle {
 	t.Helper()
@@ -139,7 +117,7 @@ func (b *bundle) ended(t *testing.T, id uuid.UUID) blacklist.Batch {
 	t.Helper()
 	batch, err := b.blacklist.WaitBatch(t.Context(), b.key, b.tenantID, id, patience)
 	require.NoError(t, err)
-	require.NotNil(t, batch.EndedAt, "%+v\n%s", batch, b.trouble())
+	require.NotNil(t, batch.EndedAt, "%+v\n%s", batch, b.Logs.Trouble())
 	b.consistent(t, batch)
 	return batch
 }
@@ -194,19 +172,8 @@ func (b *bundle) status(t *testing.T, id uuid.UUID, status blacklist.Status) bla
 func (b *bundle) eventually(t *testing.T, is func() bool, what string, args ...any) {
 	t.Helper()
 	if !eventually(is) {
-		require.FailNowf(t, "it never came", what+"\n%s", append(args, b.trouble())...)
+		require.FailNowf(t, "it never came", what+"\n%s", append(args, b.Logs.Trouble())...)
 	}
-}
-
-// trouble is what was logged of trouble.
-func (b *bundle) trouble() string {
-	var lines []string
-	for line := range strings.Lines(b.Logs.String()) {
-		if !strings.Contains(line, `"level":"DEBUG"`) && !strings.Contains(line, "producer:") {
-			lines = append(lines, line)
-		}
-	}
-	return strings.Join(lines, "")
 }
 
 // eventually is require.Eventually without a goroutine that outlives it.

@@ -39,11 +39,6 @@ func (s *Service) LockWishes(ctx context.Context, tx pgx.Tx, tenantID, authorize
 	return lockLane(ctx, tx, tenantID, authorizerID)
 }
 
-// Querier is a pool or a transaction.
-type Querier interface {
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-}
-
 // Standings tells how it stands with openids on an account. Those of which nothing is known are not in the answer.
 func (s *Service) Standings(ctx context.Context, db Querier, tenantID, authorizerID uuid.UUID, openids []string) (map[string]Standing, error) {
 	rows, err := db.Query(ctx, `
@@ -248,10 +243,7 @@ func (d *delisting) withdraw(ctx context.Context) ([]string, error) {
 	if err := addCounts(ctx, d.tx, d.tenantID, ended, nil, d.service.now()); err != nil {
 		return nil, err
 	}
-	if _, err := d.tx.Exec(ctx, `UPDATE blacklist_lanes SET withdrawals = withdrawals + 1 WHERE tenant_id = $1 AND authorizer_id = $2`, d.tenantID, d.authorizerID); err != nil {
-		return nil, fmt.Errorf("tell the push: %w", err)
-	}
-	return openids, nil
+	return openids, tellPush(ctx, d.tx, d.tenantID, d.authorizerID)
 }
 
 // lease returns who pushes the account, "" if nobody, and the number that comes after all that was learned so far. Nobody takes

@@ -22,14 +22,14 @@ func insertBatch(ctx context.Context, tx pgx.Tx, w wishes) (int64, error) {
 	var wish int64
 	err := tx.QueryRow(ctx, `
 		INSERT INTO blacklist_batches (tenant_id, id, authorizer_id, wish, action, reason, note, until, actor_kind, actor_id, actor_name,
-			total, skipped, created_at, ended_at, retry_of, undo_of, list_id)
+			total, skipped, created_at, ended_at, retry_of, undo_of, list_id, route_id)
 		VALUES (@tenant_id, @id, @authorizer_id, nextval('blacklist_wishes'), @action, @reason, @note, @until, @actor_kind, @actor_id, @actor_name,
-			@total, @skipped, @now, @ended_at, @retry_of, @undo_of, @list_id)
+			@total, @skipped, @now, @ended_at, @retry_of, @undo_of, @list_id, @route_id)
 		RETURNING wish`,
 		pgx.NamedArgs{
 			"tenant_id": w.tenantID, "id": w.batchID, "authorizer_id": w.authorizerID, "action": w.action, "reason": w.reason, "note": w.note, "until": w.until,
 			"actor_kind": by.Kind, "actor_id": by.ID, "actor_name": by.Name,
-			"total": w.list.given, "skipped": w.list.skipped(), "now": w.now, "ended_at": endedAt, "retry_of": w.retryOf, "undo_of": w.undoOf, "list_id": w.listID,
+			"total": w.list.given, "skipped": w.list.skipped(), "now": w.now, "ended_at": endedAt, "retry_of": w.retryOf, "undo_of": w.undoOf, "list_id": w.listID, "route_id": w.routeID,
 		}).Scan(&wish)
 	if err != nil {
 		return 0, fmt.Errorf("insert batch: %w", err)

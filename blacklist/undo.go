@@ -3,7 +3,6 @@ package blacklist
 import (
 	"context"
 	"errors"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -34,14 +33,14 @@ type UndoRequest struct {
 //
 // The second result and the errors are those of [Service.Block], and the errors above.
 func (s *Service) Undo(ctx context.Context, p tenant.Principal, tenantID, batchID uuid.UUID, req UndoRequest) (Batch, bool, error) {
+	if err := CheckReason(req.Reason); err != nil {
+		return Batch{}, false, err
+	}
 	return s.follow(ctx, p, tenantID, batchID, sequel{
 		verb: "undo", key: req.IdempotencyKey, fingerprint: fingerprintOf("undo", batchID.String(), req.Reason), nothing: ErrNothingToUndo,
 		begin: func(former Batch, w *wishes) error {
 			w.action, w.reason, w.undoOf = former.Action.opposite(), req.Reason, &former.ID
-			switch {
-			case utf8.RuneCountInString(req.Reason) > MaxReasonLength || !storable(req.Reason):
-				return ErrInvalidReason
-			case !former.Ended():
+			if !former.Ended() {
 				return ErrBatchNotEnded
 			}
 			return nil

@@ -168,7 +168,7 @@ func TestWishes(t *testing.T) {
 			})
 		}
 		all.Wait()
-		require.Len(t, batches, 6*rounds, "%s", b.trouble())
+		require.Len(t, batches, 6*rounds, "%s", b.Logs.Trouble())
 		last := b.block(t, b.openids(0, 20)...)
 		for _, id := range append(batches, last.ID) {
 			require.Zero(t, b.ended(t, id).Counts.Pending)

@@ -18,7 +18,7 @@ func known(t *testing.T, count int, unionids bool) *bundle {
 	t.Helper()
 	b := setup(t, count, 10_000)
 	b.unionids(t, 0, count+10)
-	stop, stopped := b.startCancellable(t)
+	stop, stopped := b.StartCancellable(t, follower.Queue, b.followers.AddWorkers)
 	b.turn(t, true, unionids)
 	if unionids {
 		b.filled(t)

@@ -1,9 +1,7 @@
 package follower_test
 
 import (
-	"context"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,7 +9,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/wechat-steward/steward/authorizer"
@@ -71,25 +68,6 @@ func (b *bundle) start(t *testing.T) {
 	t.Helper()
 	client := b.StartJobs(t, b.followers.AddWorkers)
 	require.NoError(t, client.Queues().Add(follower.Queue, river.QueueConfig{MaxWorkers: 4}))
-}
-
-// startCancellable is start for a test that ends the jobs' contexts itself. stopped is closed when all of them have ended.
-func (b *bundle) startCancellable(t *testing.T) (cancel func(), stopped <-chan struct{}) {
-	t.Helper()
-	workers := river.NewWorkers()
-	b.followers.AddWorkers(workers)
-	client, err := river.NewClient(riverpgxv5.New(b.Pool), &river.Config{
-		Workers: workers, Queues: map[string]river.QueueConfig{follower.Queue: {MaxWorkers: 4}}, Logger: b.Logger,
-		FetchCooldown: 10 * time.Millisecond, FetchPollInterval: 20 * time.Millisecond, PollOnly: true, TestOnly: true,
-	})
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	require.NoError(t, client.Start(ctx))
-	t.Cleanup(func() {
-		cancel()
-		<-client.Stopped()
-	})
-	return cancel, client.Stopped()
 }
 
 func (b *bundle) openid(n int) string { return simulator.OpenID(b.account.AppID, n) }
@@ -161,18 +139,7 @@ func (b *bundle) eventually(t *testing.T, is func() bool, what string) {
 		}
 		b.sweep(t)
 	}
-	require.FailNow(t, "it never came: "+what, b.trouble())
-}
-
-// trouble is what was logged of trouble.
-func (b *bundle) trouble() string {
-	var lines []string
-	for line := range strings.Lines(b.Logs.String()) {
-		if !strings.Contains(line, `"level":"DEBUG"`) && !strings.Contains(line, "producer:") {
-			lines = append(lines, line)
-		}
-	}
-	return strings.Join(lines, "")
+	require.FailNow(t, "it never came: "+what, b.Logs.Trouble())
 }
 
 // list returns everybody in the directory who follows, page by page.

@@ -15,7 +15,7 @@ func TestSync_TakenOver(t *testing.T) {
 		t.Parallel()
 		b := setup(t, 20, 5)
 		inside, goOn := b.hold(pathList, 3)
-		cancel, stopped := b.startCancellable(t)
+		cancel, stopped := b.StartCancellable(t, follower.Queue, b.followers.AddWorkers)
 		b.turn(t, true, false)
 		<-inside
 		cancel()

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/wechat-steward/steward/blacklist"
 	"github.com/wechat-steward/steward/tenant"
 )
 
@@ -78,14 +79,14 @@ func (s *Service) Create(ctx context.Context, p tenant.Principal, tenantID uuid.
 // apply changes what params say.
 func (l *List) apply(params Params) error {
 	if params.Name != nil {
-		name, err := cleanName(*params.Name)
+		name, err := tenant.CleanName(*params.Name)
 		if err != nil {
 			return err
 		}
 		l.Name = name
 	}
 	if params.Reason != nil {
-		if err := checkReason(*params.Reason); err != nil {
+		if err := blacklist.CheckReason(*params.Reason); err != nil {
 			return err
 		}
 		l.Reason = *params.Reason
@@ -166,12 +167,7 @@ func (s *Service) Get(ctx context.Context, p tenant.Principal, tenantID, listID 
 	return list, accounts, err
 }
 
-// querier is a pool or a transaction.
-type querier interface {
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-}
-
-func (s *Service) read(ctx context.Context, db querier, tenantID, listID uuid.UUID) (List, error) {
+func (s *Service) read(ctx context.Context, db blacklist.Querier, tenantID, listID uuid.UUID) (List, error) {
 	rows, err := db.Query(ctx, selectLists+` AND l.id = @id`, pgx.NamedArgs{"tenant_id": tenantID, "id": listID})
 	if err != nil {
 		return List{}, fmt.Errorf("read list: %w", err)
@@ -238,7 +234,7 @@ func (s *Service) Delete(ctx context.Context, p tenant.Principal, tenantID, list
 	if err := p.Authorize(tenantID, tenant.BlacklistWrite); err != nil {
 		return err
 	}
-	if err := checkReason(reason); err != nil {
+	if err := blacklist.CheckReason(reason); err != nil {
 		return err
 	}
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {

@@ -94,7 +94,7 @@ func (s *Service) newPersons(ctx context.Context, p tenant.Principal, tenantID u
 	case (a.AppID == "") != (len(a.OpenIDs) == 0):
 		return persons{}, ErrWhoseOpenIDs
 	}
-	if err := checkReason(a.Reason); err != nil {
+	if err := blacklist.CheckReason(a.Reason); err != nil {
 		return persons{}, err
 	}
 	unionids, err := clean("unionids", a.UnionIDs)
@@ -176,7 +176,7 @@ func (s *Service) Remove(ctx context.Context, p tenant.Principal, tenantID, list
 	if err := p.Authorize(tenantID, tenant.BlacklistWrite); err != nil {
 		return err
 	}
-	if err := checkReason(reason); err != nil {
+	if err := blacklist.CheckReason(reason); err != nil {
 		return err
 	}
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
@@ -272,7 +272,7 @@ func (s *Service) Persons(ctx context.Context, p tenant.Principal, tenantID, lis
 	return page, nil
 }
 
-func readPerson(ctx context.Context, db querier, tenantID, listID, personID uuid.UUID) (Person, error) {
+func readPerson(ctx context.Context, db blacklist.Querier, tenantID, listID, personID uuid.UUID) (Person, error) {
 	rows, err := db.Query(ctx, selectPersons+` AND p.id = @id`, pgx.NamedArgs{"tenant_id": tenantID, "list_id": listID, "id": personID})
 	if err != nil {
 		return Person{}, fmt.Errorf("read person: %w", err)

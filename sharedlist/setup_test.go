@@ -2,7 +2,6 @@ package sharedlist_test
 
 import (
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -239,16 +238,5 @@ func (b *bundle) eventually(t *testing.T, what string, is func() bool) {
 			return
 		}
 	}
-	require.FailNow(t, "it never came: "+what, b.trouble())
-}
-
-// trouble is what was logged of trouble.
-func (b *bundle) trouble() string {
-	var lines []string
-	for line := range strings.Lines(b.Logs.String()) {
-		if !strings.Contains(line, `"level":"DEBUG"`) && !strings.Contains(line, "producer:") {
-			lines = append(lines, line)
-		}
-	}
-	return strings.Join(lines, "")
+	require.FailNow(t, "it never came: "+what, b.Logs.Trouble())
 }

@@ -11,16 +11,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/wechat-steward/steward/authorizer"
 	"github.com/wechat-steward/steward/blacklist"
 	"github.com/wechat-steward/steward/follower"
-	"github.com/wechat-steward/steward/tenant"
 )
 
 const (
@@ -104,27 +101,6 @@ func NewService(cfg Config) (*Service, error) {
 		logger: cfg.Logger,
 		chunk:  cmp.Or(max(cfg.Chunk, 0), 1000),
 	}, nil
-}
-
-// cleanName takes blanks off a name, as tenant does for its own.
-func cleanName(name string) (string, error) {
-	name = strings.TrimSpace(name)
-	if n := utf8.RuneCountInString(name); n < 1 || n > tenant.MaxNameLength || !storable(name) {
-		return "", tenant.ErrInvalidName
-	}
-	return name, nil
-}
-
-func checkReason(reason string) error {
-	if utf8.RuneCountInString(reason) > blacklist.MaxReasonLength || !storable(reason) {
-		return blacklist.ErrInvalidReason
-	}
-	return nil
-}
-
-// storable tells whether Postgres takes s as text.
-func storable(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsRune(s, 0)
 }
 
 // limited is how many rows a page has.

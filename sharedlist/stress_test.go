@@ -74,7 +74,7 @@ func TestPeopleWhoComeAndGoEndAsTheListsSay(t *testing.T) {
 		for _, openid := range b.blacklisted(account) {
 			got[openid] = true
 		}
-		require.Equal(t, want[account], got, "account %d\n%s", account, b.trouble())
+		require.Equal(t, want[account], got, "account %d\n%s", account, b.Logs.Trouble())
 	}
 }
 

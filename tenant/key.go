@@ -85,7 +85,7 @@ func (s *Service) CreateKey(ctx context.Context, p Principal, tenantID uuid.UUID
 
 func (s *Service) createKey(ctx context.Context, p Principal, tenantID uuid.UUID, params KeyParams) (Key, secret.String, error) {
 	none := secret.String{}
-	name, err := cleanName(params.Name)
+	name, err := CleanName(params.Name)
 	if err != nil {
 		return Key{}, none, err
 	}

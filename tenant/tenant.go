@@ -68,7 +68,7 @@ func (s *Service) Create(ctx context.Context, p Principal, name string) (Tenant,
 	if err := p.AuthorizePlatform(); err != nil {
 		return Tenant{}, err
 	}
-	name, err := cleanName(name)
+	name, err := CleanName(name)
 	if err != nil {
 		return Tenant{}, err
 	}
@@ -138,7 +138,7 @@ func (s *Service) Update(ctx context.Context, p Principal, id uuid.UUID, params 
 		}
 		after = before
 		if params.Name != nil {
-			if after.Name, err = cleanName(*params.Name); err != nil {
+			if after.Name, err = CleanName(*params.Name); err != nil {
 				return err
 			}
 		}
@@ -215,7 +215,8 @@ func (s *Service) List(ctx context.Context, p Principal, limit int, cursor strin
 	return page, nil
 }
 
-func cleanName(name string) (string, error) {
+// CleanName takes blanks off both ends of a name, or fails with [ErrInvalidName].
+func CleanName(name string) (string, error) {
 	name = strings.TrimSpace(name)
 	if n := utf8.RuneCountInString(name); n < 1 || n > MaxNameLength || strings.ContainsRune(name, 0) || !utf8.ValidString(name) {
 		return "", ErrInvalidName

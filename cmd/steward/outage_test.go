@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/url"
@@ -223,4 +224,71 @@ func (f *forwarder) copy(to, from net.Conn) {
 			return
 		}
 	}
+}
+
+// The database is away for twenty seconds while tokens end and are asked for; a renewal is under way when it goes.
+func TestTokensOutliveADatabaseThatStops(t *testing.T) {
+	t.Parallel()
+	b, server := setupWithOwnDatabase(t)
+	require.NoError(t, b.sim.Change(rotating))
+	appids := b.connectMany(10)
+	fault, err := b.sim.Inject(simulator.Fault{Path: pathAuthorizerToken, AppID: appids[0], Applied: true, Hang: true})
+	require.NoError(t, err)
+	b.expire(appids)
+	ctx, stop := context.WithCancel(t.Context())
+	var load sync.WaitGroup
+	for n := range 20 {
+		load.Go(func() {
+			for ctx.Err() == nil {
+				_, _ = b.ask(b.steward, appids[n%len(appids)])
+			}
+		})
+	}
+	eventually(t, "a renewal is under way", func() bool { return b.sim.Hanging() > 0 })
+	server.stop()
+	b.sim.ClearFaults(fault) // WeChat answers, and there is nowhere to put the answer
+	time.Sleep(20 * time.Second)
+	server.start()
+	eventually(t, "it is ready again", func() bool { return b.visit("/readyz").status == http.StatusOK })
+	stop()
+	load.Wait()
+	requireHealthy(t, b, appids)
+}
+
+// A renewal that hangs for a minute holds up nobody who has a token that lives, nor any other account; and its lock frees itself.
+func TestARenewalThatHangsForAMinute(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	appids := b.connectMany(3)
+	before, err := b.ask(b.steward, appids[0])
+	require.NoError(t, err)
+	second := serve(t, b.env)
+	_, err = b.sim.Inject(simulator.Fault{Path: pathAuthorizerToken, AppID: appids[0], LatencyMS: 60_000, Times: 1})
+	require.NoError(t, err)
+	_, err = b.db.Exec(t.Context(), `UPDATE authorizer_tokens SET renewed_at = now() - interval '100 minutes', access_token_expires_at = now() + interval '20 minutes', renew_after = now()`)
+	require.NoError(t, err)
+
+	for _, p := range []*process{b.steward, second} {
+		got, err := b.ask(p, appids[0])
+		require.NoError(t, err)
+		require.Equal(t, before.AccessToken, got.AccessToken, "the one that lives")
+		for _, other := range appids[1:] {
+			_, err := b.ask(p, other)
+			require.NoError(t, err)
+		}
+	}
+	requireHealthy(t, b, appids[1:])
+	deadline := time.After(2 * time.Minute)
+	for {
+		got, err := b.ask(second, appids[0])
+		if err == nil && got.AccessToken != before.AccessToken {
+			break
+		}
+		select {
+		case <-deadline:
+			require.FailNow(t, "the account was never renewed")
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	requireHealthy(t, b, appids[:1])
 }

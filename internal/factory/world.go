@@ -159,6 +159,26 @@ func (w *World) startJobs(t testing.TB, register ...func(*river.Workers)) (*rive
 	}
 }
 
+// StartCancellable works the jobs of one queue for a test that ends their contexts itself. stopped is closed when all of them have
+// ended.
+func (w *World) StartCancellable(t testing.TB, queue string, register func(*river.Workers)) (cancel func(), stopped <-chan struct{}) {
+	t.Helper()
+	workers := river.NewWorkers()
+	register(workers)
+	client, err := river.NewClient(riverpgxv5.New(w.Pool), &river.Config{
+		Workers: workers, Queues: map[string]river.QueueConfig{queue: {MaxWorkers: 4}}, Logger: w.Logger,
+		FetchCooldown: 10 * time.Millisecond, FetchPollInterval: 20 * time.Millisecond, PollOnly: true, TestOnly: true,
+	})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	require.NoError(t, client.Start(ctx))
+	t.Cleanup(func() {
+		cancel()
+		<-client.Stopped()
+	})
+	return cancel, client.Stopped()
+}
+
 // listen takes pushes: what the HTTP callback does, without its answers to wrong requests.
 func (w *World) listen(t testing.TB) {
 	t.Helper()
@@ -250,4 +270,15 @@ func (l *Logs) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
+}
+
+// Trouble is what was logged of trouble: for the messages of tests that fail.
+func (l *Logs) Trouble() string {
+	var lines []string
+	for line := range strings.Lines(l.String()) {
+		if !strings.Contains(line, `"level":"DEBUG"`) && !strings.Contains(line, "producer:") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "")
 }

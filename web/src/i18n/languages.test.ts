@@ -81,7 +81,7 @@ test('What is said of broken tokens, of tickets, by a diagnosis and of openids h
   const files = [
     'authorizer/health.go',
     'blacklist/item.go',
-    'blacklist/route.go',
+    'blacklist/destination.go',
     'component/finding.go',
     'component/reach.go',
     'component/tokensql.go',
