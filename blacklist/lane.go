@@ -11,7 +11,6 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
-	"github.com/wechat-steward/steward/authorizer"
 	"github.com/wechat-steward/steward/lease"
 )
 
@@ -91,8 +90,7 @@ type lane struct {
 	service      *Service
 	tenantID     uuid.UUID
 	authorizerID uuid.UUID
-	component    string // the appid of the account's component
-	caller       *authorizer.Caller
+	account      account
 	holder       string
 	failures     int    // pauses in a row
 	accountSeen  string // what the account was like before the calls
@@ -108,8 +106,9 @@ var (
 
 // takeLane takes the lease of the account's lane. Lease times are the database's own: no two processes need agree on a clock.
 func (s *Service) takeLane(ctx context.Context, args pushArgs) (*lane, error) {
-	l := &lane{service: s, tenantID: args.TenantID, authorizerID: args.AuthorizerID, holder: uuid.NewString(), caller: s.authorizers.Caller(args.AuthorizerID)}
+	l := &lane{service: s, tenantID: args.TenantID, authorizerID: args.AuthorizerID, holder: uuid.NewString()}
 	var generation int64
+	var component string
 	var taken, rests bool
 	err := s.pool.QueryRow(ctx, `
 		WITH taken AS (
@@ -118,14 +117,16 @@ func (s *Service) takeLane(ctx context.Context, args pushArgs) (*lane, error) {
 			  AND (lease_holder = '' OR lease_until < now()) AND NOT awaits_account AND held_at IS NULL AND coalesce(paused_until <= $6, true)
 			RETURNING authorizer_id
 		)
-		SELECT l.generation, l.failures, l.awaits_account OR l.held_at IS NOT NULL OR coalesce(l.paused_until > $6, false), EXISTS (SELECT FROM taken)
-		FROM blacklist_lanes l WHERE l.tenant_id = $1 AND l.authorizer_id = $2`,
+		SELECT l.generation, l.failures, l.awaits_account OR l.held_at IS NOT NULL OR coalesce(l.paused_until > $6, false), EXISTS (SELECT FROM taken), a.component_appid
+		FROM blacklist_lanes l JOIN authorizers a ON a.tenant_id = l.tenant_id AND a.id = l.authorizer_id
+		WHERE l.tenant_id = $1 AND l.authorizer_id = $2`,
 		args.TenantID, args.AuthorizerID, args.Generation, l.holder, lease.For, s.now()).
-		Scan(&generation, &l.failures, &rests, &taken)
+		Scan(&generation, &l.failures, &rests, &taken, &component)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("take lane: %w", err)
 	case taken:
+		l.account = s.account(l.authorizerID, component)
 		return l, nil
 	case generation > args.Generation:
 		return nil, errLaneStale

@@ -125,6 +125,6 @@ const accountSeen = `concat_ws('/', a.state, a.permission_sets, extract(epoch FR
 // lookAtAccount remembers what the account is like before it is used, so that a later change shows. So does a batch that is cancelled.
 func (l *lane) lookAtAccount(ctx context.Context) error {
 	return l.service.pool.QueryRow(ctx, `
-		SELECT `+accountSeen+`, a.component_appid, l.withdrawals FROM authorizers a JOIN blacklist_lanes l ON l.tenant_id = a.tenant_id AND l.authorizer_id = a.id
-		WHERE a.tenant_id = $1 AND a.id = $2`, l.tenantID, l.authorizerID).Scan(&l.accountSeen, &l.component, &l.withdrawals)
+		SELECT `+accountSeen+`, l.withdrawals FROM authorizers a JOIN blacklist_lanes l ON l.tenant_id = a.tenant_id AND l.authorizer_id = a.id
+		WHERE a.tenant_id = $1 AND a.id = $2`, l.tenantID, l.authorizerID).Scan(&l.accountSeen, &l.withdrawals)
 }

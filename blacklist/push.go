@@ -138,6 +138,10 @@ type account struct {
 	component string // the appid of its component
 }
 
+func (s *Service) account(id uuid.UUID, component string) account {
+	return account{Caller: s.authorizers.Caller(id), id: id, component: component}
+}
+
 // retry calls with the account's token, up to three times while the failure is one that passes.
 func (s *Service) retry(ctx context.Context, to account, call func(ctx context.Context, token string) error) error {
 	pauses := backoff.NewExponentialBackOff()

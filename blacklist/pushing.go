@@ -170,7 +170,7 @@ func (p *pushing) send(ctx context.Context, list []sent) {
 	}
 	go func() {
 		t := try(openids, func(part []string) error {
-			return l.service.call(ctx, account{l.caller, l.authorizerID, l.component}, list[0].want, part, troubled)
+			return l.service.call(ctx, l.account, list[0].want, part, troubled)
 		})
 		p.landings <- landed{list: list, tried: t, began: began}
 	}()

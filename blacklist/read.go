@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
-	"github.com/wechat-steward/steward/authorizer"
 	"github.com/wechat-steward/steward/lease"
 	"github.com/wechat-steward/steward/tenant"
 	"github.com/wechat-steward/steward/wechat"
@@ -87,8 +86,7 @@ type reader struct {
 	id           uuid.UUID
 	authorizerID uuid.UUID
 	appid        string
-	component    string // the appid of the account's component
-	caller       *authorizer.Caller
+	account      account
 	holder       string
 	beganSeq     int64
 	seen         int // openids read so far, each counted once
@@ -100,6 +98,7 @@ var errReadLost = errors.New("blacklist: what was read of the list is lost")
 // takePull takes the lease of a pull; nil: the pull has ended, or another job is to read it or does.
 func (s *Service) takePull(ctx context.Context, args pullArgs) (*reader, error) {
 	r := &reader{service: s, tenantID: args.TenantID, id: args.PullID, holder: uuid.NewString()}
+	var component string
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, `
 			UPDATE blacklist_pulls p SET status = 'running', lease_holder = $4, lease_until = now() + $5::interval,
@@ -108,11 +107,11 @@ func (s *Service) takePull(ctx context.Context, args pullArgs) (*reader, error) 
 			WHERE p.tenant_id = $1 AND p.id = $2 AND p.generation = $3 AND p.status IN ('queued', 'running')
 			  AND (p.lease_holder = '' OR p.lease_until < now()) AND a.tenant_id = p.tenant_id AND a.id = p.authorizer_id
 			RETURNING p.authorizer_id, a.appid, a.component_appid, p.began_seq`,
-			args.TenantID, args.PullID, args.Generation, r.holder, lease.For, s.now()).Scan(&r.authorizerID, &r.appid, &r.component, &r.beganSeq)
+			args.TenantID, args.PullID, args.Generation, r.holder, lease.For, s.now()).Scan(&r.authorizerID, &r.appid, &component, &r.beganSeq)
 		if err != nil {
 			return err
 		}
-		r.caller = s.authorizers.Caller(r.authorizerID)
+		r.account = s.account(r.authorizerID, component)
 		return r.discard(ctx, tx)
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -194,7 +193,7 @@ func (r *reader) read(ctx context.Context) error {
 // page reads one page. It begins no call once ctx has ended, but lets one that is under way end.
 func (r *reader) page(ctx context.Context, cursor string) (wechat.OpenIDPage, error) {
 	var page wechat.OpenIDPage
-	err := r.service.retry(ctx, account{r.caller, r.authorizerID, r.component}, func(ctx context.Context, token string) error {
+	err := r.service.retry(ctx, r.account, func(ctx context.Context, token string) error {
 		var err error
 		page, err = r.service.wechat.Blacklist(ctx, token, cursor)
 		return err
