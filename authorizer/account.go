@@ -200,10 +200,7 @@ func (s *Service) one(ctx context.Context, db querier, where string, args ...any
 	if err != nil {
 		return Account{}, fmt.Errorf("find account: %w", err)
 	}
-	a, err := pgx.CollectExactlyOneRow(rows, scanAccount)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Account{}, tenant.ErrNotFound
-	}
+	a, err := tenant.CollectOne(rows, scanAccount)
 	if err != nil {
 		return Account{}, fmt.Errorf("find account: %w", err)
 	}

@@ -164,10 +164,7 @@ func readReconciliation(ctx context.Context, db querier, componentAppID string, 
 	if err != nil {
 		return Reconciliation{}, fmt.Errorf("read reconciliation: %w", err)
 	}
-	r, err := pgx.CollectExactlyOneRow(rows, scanReconciliation)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Reconciliation{}, tenant.ErrNotFound
-	}
+	r, err := tenant.CollectOne(rows, scanReconciliation)
 	if err != nil {
 		return Reconciliation{}, fmt.Errorf("read reconciliation: %w", err)
 	}

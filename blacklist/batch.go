@@ -2,7 +2,6 @@ package blacklist
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -183,10 +182,7 @@ func readBatch(ctx context.Context, q Querier, tenantID, id uuid.UUID, now time.
 	if err != nil {
 		return Batch{}, fmt.Errorf("read batch: %w", err)
 	}
-	b, err := pgx.CollectExactlyOneRow(rows, scanBatch(now))
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Batch{}, tenant.ErrNotFound
-	}
+	b, err := tenant.CollectOne(rows, scanBatch(now))
 	if err != nil {
 		return Batch{}, fmt.Errorf("read batch: %w", err)
 	}

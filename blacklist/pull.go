@@ -160,10 +160,7 @@ func readPull(ctx context.Context, q Querier, tenantID, id uuid.UUID) (Pull, err
 	if err != nil {
 		return Pull{}, fmt.Errorf("read pull: %w", err)
 	}
-	pull, err := pgx.CollectExactlyOneRow(rows, scanPull)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Pull{}, tenant.ErrNotFound
-	}
+	pull, err := tenant.CollectOne(rows, scanPull)
 	if err != nil {
 		return Pull{}, fmt.Errorf("read pull: %w", err)
 	}

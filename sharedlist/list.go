@@ -172,10 +172,7 @@ func (s *Service) read(ctx context.Context, db blacklist.Querier, tenantID, list
 	if err != nil {
 		return List{}, fmt.Errorf("read list: %w", err)
 	}
-	list, err := pgx.CollectExactlyOneRow(rows, scanList)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return List{}, tenant.ErrNotFound
-	}
+	list, err := tenant.CollectOne(rows, scanList)
 	if err != nil {
 		return List{}, fmt.Errorf("read list: %w", err)
 	}

@@ -277,10 +277,7 @@ func readPerson(ctx context.Context, db blacklist.Querier, tenantID, listID, per
 	if err != nil {
 		return Person{}, fmt.Errorf("read person: %w", err)
 	}
-	person, err := pgx.CollectExactlyOneRow(rows, scanPerson)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Person{}, tenant.ErrNotFound
-	}
+	person, err := tenant.CollectOne(rows, scanPerson)
 	if err != nil {
 		return Person{}, fmt.Errorf("read person: %w", err)
 	}

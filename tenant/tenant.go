@@ -112,11 +112,16 @@ func one(ctx context.Context, db querier, sql string, args ...any) (Tenant, erro
 	if err != nil {
 		return Tenant{}, err
 	}
-	t, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Tenant])
+	return CollectOne(rows, pgx.RowToStructByPos[Tenant])
+}
+
+// CollectOne is [pgx.CollectExactlyOneRow] for what may not be there, or not for everybody: it fails with [ErrNotFound] then.
+func CollectOne[T any](rows pgx.Rows, scan pgx.RowToFunc[T]) (T, error) {
+	one, err := pgx.CollectExactlyOneRow(rows, scan)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Tenant{}, ErrNotFound
+		err = ErrNotFound
 	}
-	return t, err
+	return one, err
 }
 
 // UpdateParams say what to change; nil: nothing.
